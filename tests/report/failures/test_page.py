@@ -133,7 +133,7 @@ def test_500_photos_take_less_than_5_mb_and_more_go_into_a_folder(tmp_path, monk
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 255, (240, 320, 3), np.uint8)).save(tmp_path / "noise.png")  # the worst of all to compress
     kept = Image.open(tmp_path / "noise.png")
-    monkeypatch.setattr("seewhy.report.failures.pictures.read", lambda path: type("Read", (), {"pixels": kept}))
+    monkeypatch.setattr("seewhy.report.failures.pictures.read", lambda *_: type("Read", (), {"pixels": kept}))
     some = photos(tmp_path, 60, path=str(tmp_path / "noise.png"))
     monkeypatch.setattr(page, "PHOTOS", 50)
     monkeypatch.setattr(page, "ROOM", page.ROOM // 10)
@@ -145,6 +145,12 @@ def test_500_photos_take_less_than_5_mb_and_more_go_into_a_folder(tmp_path, monk
     items = [[attrs["id"] for _, attrs in one.tags if "data-kind" in attrs] for one in (first, second)]
     assert [len(some) for some in items] == [50, 10]
     assert len({*items[0], *items[1]}) == 60
+
+
+def test_photos_in_archives_and_of_windows_have_their_own_names():
+    some = [answered(0, 0, 0, path="zip://cats/1.jpg::/data/photos.zip"), answered(1, 0, 0, path="C:\\cats\\2.jpg")]
+    parsed = Page(pages_of(analyse(some), info(2)).page)
+    assert {"1.jpg", "2.jpg"} <= {*parsed.words}
 
 
 def test_a_page_that_cannot_be_written_is_an_error(found, tmp_path, monkeypatch):

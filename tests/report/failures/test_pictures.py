@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 from base64 import b64decode
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -75,6 +76,13 @@ def test_a_photo_that_is_gone_or_another_one_now_is_said(photo, tmp_path):
     changed = views([photo(sha256="0" * 64)], [], 9000)[3]
     assert changed.fault == CHANGED
     assert ".p3{" in changed.rules
+
+
+def test_a_photo_in_an_archive_is_shown_too(photo, tmp_path):
+    with ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(tmp_path / "a.png", "cats/a.png")
+    view = views([photo(path=f"zip://cats/a.png::{tmp_path / 'photos.zip'}")], ["grad-cam"], 9000)[3]
+    assert (view.fault, picture(view.rules, "p3").shape[2]) == ("", 4)
 
 
 def test_a_photo_without_maps_is_shown_alone(photo):

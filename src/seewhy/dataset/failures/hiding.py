@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from seewhy.dataset.photo_rows import PhotoRow
+from seewhy.dataset.reading import read_bytes
 from seewhy.errors import SeewhyError
 from seewhy.images.photo import read
 from seewhy.images.places import Extent
@@ -116,7 +117,7 @@ def moved(hidden: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.boo
 
 
 def _hidden(model: Any, photo: PhotoRow, places: Sequence[PiledPlace], rng: np.random.Generator) -> HiddenEvidence:
-    shown, image = photo.map(), read(photo.path).pixels
+    shown, image = photo.map(), read(read_bytes(photo.path), photo.path).pixels
     evidence = None if shown is None else frame(shown)
     if shown is None or evidence is None or photo.predicted is None or not isinstance(shown.box, Extent):
         raise SeewhyError("it has no map of a photo")

@@ -186,7 +186,9 @@ def _groups_note(found: FailureAnalysis) -> str:
 
 
 def _name(photo: PhotoRow) -> str:
-    return printable(photo.path.replace("\\", "/").rsplit("/", 1)[-1] or photo.path, LABEL)
+    """The name of a photo's file, also of one in an archive (zip://cats/1.jpg::/data/photos.zip)."""
+    inside = photo.path.rpartition("::")[0] if photo.path.startswith("zip://") else photo.path
+    return printable(inside.replace("\\", "/").rsplit("/", 1)[-1] or photo.path, LABEL)
 
 
 def _card(found: FailureAnalysis, photo: PhotoRow, view: PhotoView, grouped: int) -> dict[str, Any]:

@@ -7,12 +7,12 @@ import io
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from seewhy.dataset.photo_rows import TRUE, MapRow, PhotoRow
+from seewhy.dataset.reading import read_bytes
 from seewhy.errors import SeewhyError
 from seewhy.images.photo import read
 from seewhy.images.places import Extent
@@ -56,9 +56,9 @@ def _photo_rule(photo: PhotoRow, most: int) -> tuple[str, float, str]:
     """The rule of a photo's thumbnail, how wide it is for its height, and what is wrong with it."""
     ratio = 1.0 if photo.size is None else photo.size[0] / photo.size[1]
     try:
-        content = Path(photo.path).read_bytes()
-        pixels = read(photo.path).pixels
-    except (OSError, ValueError, SeewhyError):
+        content = read_bytes(photo.path)
+        pixels = read(content, photo.path).pixels
+    except SeewhyError:
         return "", ratio, GONE
     changed = photo.sha256 is not None and hashlib.sha256(content).hexdigest() != photo.sha256
     fault = CHANGED if changed else ""
