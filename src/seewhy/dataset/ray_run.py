@@ -101,8 +101,7 @@ class RayRun:
                     self._give(self._idle.pop(), lease)
                 if not self._running and (self._stopping or not (self._again or todo.left)):
                     break
-                ready, _ = self.ray.wait([*self._starting, *self._running], num_returns=1, timeout=LOOK)
-                for each in ready:
+                for each in self._spoke():
                     yield from self._heard(each)
                 if begun and not (self._running or self._idle) and monotonic() - begun > LATE:
                     self._tell_waiting()
@@ -113,6 +112,12 @@ class RayRun:
         yield from self._new_of(0)
         if self._failure is not None:
             raise self._failure
+
+    def _spoke(self) -> list[Any]:
+        """Of whom something is to be heard: once anybody spoke, all who did, for to look for one of a thousand takes as long."""
+        waiting = [*self._starting, *self._running]
+        first, _ = self.ray.wait(waiting, num_returns=1, timeout=LOOK)
+        return self.ray.wait(waiting, num_returns=len(waiting), timeout=0)[0] if first and len(waiting) > 1 else first
 
     def _start(self) -> None:
         worker = self._new()

@@ -7,7 +7,7 @@ from time import monotonic
 
 from .store import PartWork
 
-PAUSE = 0.5  # seconds between two numbers that a worker tells: what it does is to be seen, and not more
+PAUSE = 1.0  # seconds between two numbers that a worker tells: what it does is to be seen, and not more
 
 
 Storing = Callable[[Sequence[PartWork]], Generator[int]]  # stores parts, and gives the number of photos each time some are done
