@@ -114,7 +114,7 @@ class RayRun:
             raise self._failure
 
     def _spoke(self) -> list[Any]:
-        """Of whom something is to be heard: once anybody spoke, all who did, for to look for one of a thousand takes as long."""
+        """Of whom something is to be heard: once anybody spoke, all who did, for a look for one takes as long."""
         waiting = [*self._starting, *self._running]
         first, _ = self.ray.wait(waiting, num_returns=1, timeout=LOOK)
         return self.ray.wait(waiting, num_returns=len(waiting), timeout=0)[0] if first and len(waiting) > 1 else first
