@@ -6,6 +6,7 @@ from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import seewhy
 from seewhy.errors import BadImage, BadParameter, BadRecord, NotWritten
 from seewhy.json_text import canonical
 from seewhy.maps.stored_source import LONGEST
-from seewhy.remaking.checks import Check
+from seewhy.remaking.checks import Better, Check, Status
 from seewhy.remaking.own_code import own_code_sha256
 from seewhy.remaking.record import EvidenceRecord
 from support import networks
@@ -285,3 +286,10 @@ def test_the_schema_says_what_seewhy_writes_and_refuses(record):
 def test_the_package_brings_the_schema():
     path = Path(str(files("seewhy.remaking") / "record.schema.json"))
     assert json.loads(path.read_text("utf-8"))["title"] == "seewhy-record/1"
+
+
+def test_the_schema_knows_every_outcome_of_a_check():
+    schema = json.loads((files("seewhy.remaking") / "record.schema.json").read_text("utf-8"))
+    known = schema["$defs"]["check"]["properties"]
+    assert known["status"]["enum"] == [*get_args(Status)]
+    assert known["better"]["enum"] == [*get_args(Better)]
