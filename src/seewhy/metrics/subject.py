@@ -300,7 +300,7 @@ class _Lender(ExitStack):
         key = case.model, case.pinned[0].normalised
         if self.key != key:
             self.close()
-            self.lent, self.key = self.enter_context(case.model.scoring(case.x, case.pinned[0], self.fast)), key
+            self.lent, self.key = self.enter_context(case.model.scoring(case.x, case.pinned[0], self.fast or None)), key
         return self.lent
 
 

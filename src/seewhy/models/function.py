@@ -301,7 +301,7 @@ class FunctionModel:
 
     @contextmanager
     def scoring(
-        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
+        self, x: Array, answer: Answer, fast: bool | None = False, dtype: Any = None, inside: bool = False
     ) -> Iterator["FunctionScorer"]:
         """The scores of many variants of images."""
         if inside:

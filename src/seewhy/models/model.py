@@ -196,7 +196,7 @@ class Model(Sharing, Protocol):
     def batches(self, images: Images, whole: bool = False) -> Iterator[Batch]: ...  # the border
     def answer(self, x: Array) -> Answer: ...
     def scoring(  # answer: what it said of x
-        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
+        self, x: Array, answer: Answer, fast: bool | None = False, dtype: Any = None, inside: bool = False
     ) -> AbstractContextManager[Scorer]: ...
     def examine(self, x: Array) -> Examination: ...  # with one image (1, c, *space)
     def colour(self, level: int) -> NDArray[Any] | None: ...  # a grey as the network sees it (c,), if it prepares photos

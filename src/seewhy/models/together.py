@@ -59,6 +59,7 @@ class Together:
         self.batch: KnownPass | None = None  # the last one that was not found right yet
         self.doubts: tuple[KnownPass, KnownPass] | None = None  # a pass of one image and one of several that contradict it
         self.watched: Counter[Batches] = Counter()  # passes that nothing was found in that could mix images
+        self.turnable: bool | None = None  # does it take images whose channels stand last in memory?
         self.slack = 0.0  # what is rounding, as a share of the largest number
 
     def __reduce__(self) -> Any:

@@ -104,7 +104,7 @@ class SeparateCells:
 
     @contextmanager
     def scoring(
-        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
+        self, x: Array, answer: Answer, fast: bool | None = False, dtype: Any = None, inside: bool = False
     ) -> Iterator[Scorer]:
         chances = None if answer.probabilities is None else self.of_cells(answer.probabilities)
         of_cells = answer._replace(scores=self.of_cells(answer.scores), probabilities=chances)

@@ -108,7 +108,7 @@ class BackendModel(FunctionModel):
 
     @contextmanager
     def scoring(
-        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
+        self, x: Array, answer: Answer, fast: bool | None = False, dtype: Any = None, inside: bool = False
     ) -> Iterator[BackendScorer]:
         """The scores of many variants of images; where `inside`, of edits of what layers emit, too."""
         if fast or dtype is not None:

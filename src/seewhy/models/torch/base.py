@@ -20,6 +20,7 @@ from seewhy.models.origin import NO_ORIGIN, Origin, ground
 from seewhy.models.pace import cheapest
 from seewhy.models.settings import BATCH, COPIES, Settings
 from seewhy.models.torch.passes.taps import every_module
+from seewhy.models.torch.variants.order import turnable, turned_copy
 from seewhy.models.torch.variants.scorer import TorchScorer, quick
 from seewhy.prepare.batch import Batch, batches, grey, preparer
 from seewhy.printable import printable
@@ -247,11 +248,12 @@ class TorchScores:
 
     @contextmanager
     def scoring(
-        self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False
+        self, x: Array, answer: Answer, fast: bool | None = False, dtype: Any = None, inside: bool = False
     ) -> Iterator[TorchScorer]:
         """The scores of many variants of images like x (n, c, *space), of which it said `answer`, again and again.
 
-        fast: of a copy in channels_last order with folded BatchNorms (not if `inside`, where layers are asked for);
+        fast: of a copy in channels_last order, where it takes that, with folded BatchNorms (not if `inside`, where layers are
+        asked for); None: of the network itself, its images in that order on a processor, where that leaves scores to rounding.
         dtype: of a copy of that precision.
         """
         runner = self.runner
@@ -259,6 +261,7 @@ class TorchScores:
             with self.runner.ready(x[:1]) as like:
                 runner = quick(self.runner, like, fast, dtype, not inside)
         with runner.ready(x[:1]) as like:
-            scorer = TorchScorer(runner, like, runner is not self.runner, fast, answer.normalised)
+            turned = turned_copy(runner, like) if fast else fast is None and turnable(runner, like)
+            scorer = TorchScorer(runner, like, runner is not self.runner, turned, answer.normalised)
             with torch.autocast(like.device.type, enabled=False):
                 yield scorer

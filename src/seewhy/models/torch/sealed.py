@@ -84,11 +84,11 @@ class SealedModel(TorchScores):
         """NotApplicable: no attention can be seen."""
         return attended(self.runner, x, targets, whole, each)
 
-    def scoring(self, x: Array, answer: Answer, fast: bool = False, dtype: Any = None, inside: bool = False) -> Any:
+    def scoring(self, x: Array, answer: Answer, fast: bool | None = False, dtype: Any = None, inside: bool = False) -> Any:
         """The scores of many variants of images; no copy is faster, for its layers cannot be reordered."""
         if inside:
             raise self.refused("no layer")
-        return super().scoring(x, answer, False, dtype)
+        return super().scoring(x, answer, None if fast is None else False, dtype)
 
     def examine(self, x: Array) -> Examination:
         """What a few passes of one image (1, c, *space) show."""

@@ -27,17 +27,17 @@ from seewhy.models.torch.scores import as_numpy
 
 from .folding import folded
 from .incremental import Incremental, NotIncremental, Spread
+from .order import alike, channels_last
 from .tail import TorchTail
 
 SHORT = 0.9  # of the work of plain passes: a short cut that does more of it is none
-LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 class TorchScorer:
     """What `TorchModel.scoring` lends: the network stands ready, in eval mode, without a graph, for this thread alone."""
 
-    def __init__(self, runner: Any, like: Tensor, differs: bool, fast: bool, normalised: bool) -> None:
-        self.runner, self.like, self.differs, self.fast, self.normalised = runner, like, differs, fast, normalised
+    def __init__(self, runner: Any, like: Tensor, differs: bool, turned: bool, normalised: bool) -> None:
+        self.runner, self.like, self.differs, self.turned, self.normalised = runner, like, differs, turned, normalised
         known = together_of(runner)
         self.together = Together() if differs and not known.alone else known  # may images share a pass?  Of a copy, by itself
         kind = like.device.type
@@ -102,9 +102,7 @@ class TorchScorer:
             return self._raw(x)
 
     def _raw(self, x: Tensor) -> Tensor:
-        if self.fast and type(x) is Tensor and x.ndim in LAYOUTS:
-            x = x.contiguous(memory_format=LAYOUTS[x.ndim])
-        return self.runner.raw(x)
+        return self.runner.raw(channels_last(x) if self.turned else x)
 
     def scored(self, raw: Tensor) -> Tensor:
         return self.runner.scores(raw, self.normalised)
@@ -282,12 +280,6 @@ NO_REPLAY = "the network does not run twice alike, or mixes the images"
 ROWS = "the rows of what it emits are not the images alone"
 
 
-def alike(scores: Tensor, expected: Tensor) -> bool:
-    """Equal to the rounding of a network's many sums."""
-    slack = torch.finfo(expected.dtype).eps ** 0.6
-    return bool((abs(scores - expected) <= slack * abs(expected).max()).all())
-
-
 @contextmanager
 def memory_errors() -> Iterator[None]:
     """Out of memory is a MemoryError."""
@@ -300,12 +292,11 @@ def memory_errors() -> Iterator[None]:
 
 
 def quick(runner: Any, like: Tensor, fast: bool, dtype: Any, fold: bool) -> Any:
-    """The same runner over a copy of its network: of another precision; if fast, in channels_last order, and with its
-    BatchNorms folded into the convolutions before them, where that can be traced and leaves the scores of images `like`."""
+    """The same runner over a copy of its network: of another precision; if fast, with its BatchNorms folded into the
+    convolutions before them, where that can be traced and leaves the scores of images `like`."""
     copied = runner.of_network(deepcopy(runner.network).eval().requires_grad_(False))
-    if fast:
-        copied = _folded(copied, like) if fold and runner.end is None else copied
-        copied.network.to(memory_format=torch.channels_last)
+    if fast and fold and runner.end is None:
+        copied = _folded(copied, like)
     if dtype is not None:
         copied.network.to(dtype=precision(dtype))
     return copied
