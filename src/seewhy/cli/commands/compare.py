@@ -175,7 +175,9 @@ def _wanted(planted: str | None) -> list[str]:
     """What is to be planted."""
     from seewhy.metrics.planted.marks import PLANTINGS
 
-    return [*PLANTINGS] if planted == "all" else [planted] * (planted is not None)
+    if planted is None:
+        return []
+    return [*PLANTINGS] if planted == "all" else [planted]
 
 
 def _labelled(network: ModelOptions, truth: str | None, photos: list[str]) -> tuple[ModelOptions, str | None]:

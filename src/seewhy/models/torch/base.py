@@ -259,7 +259,7 @@ class TorchScores:
         runner = self.runner
         if fast or dtype is not None:
             with self.runner.ready(x[:1]) as like:
-                runner = quick(self.runner, like, fast, dtype, not inside)
+                runner = quick(self.runner, like, bool(fast), dtype, not inside)
         with runner.ready(x[:1]) as like:
             turned = turned_copy(runner, like) if fast else fast is None and turnable(runner, like)
             scorer = TorchScorer(runner, like, runner is not self.runner, turned, answer.normalised)
