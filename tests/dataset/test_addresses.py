@@ -55,8 +55,17 @@ def test_patterns_and_single_photos(bucket):
     assert [place.path(name) for name in found.names] == ["memory:///bucket/set/b.jpg"]
 
 
+@pytest.mark.parametrize("after", ["", "/", "/*/*.jpg"])
+def test_files_of_this_machine_have_addresses_too(tmp_path, after):
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "1.jpg").write_bytes(b"a cat")
+    place, found = in_address(f"file://{tmp_path.as_posix()}{after}")
+    assert found.names == ["cats/1.jpg"]
+    assert read_address(place.path("cats/1.jpg"), 100) == b"a cat"
+
+
 def test_errors_name_the_address(bucket):
-    with pytest.raises(BadImage, match="memory://bucket/nowhere is not there"):
+    with pytest.raises(BadParameter, match="memory://bucket/nowhere is not there"):
         in_address(f"{bucket}/nowhere")
     with pytest.raises(BadParameter, match=r"no photos \(\.jpg.* at memory://bucket/set/\*\.gif"):
         in_address(f"{bucket}/set/*.gif")

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -83,6 +84,17 @@ def test_a_photo_that_moved_can_be_given_and_another_one_is_refused(stored_run):
     Image.new("RGB", (80, 64)).save(path)
     with pytest.raises(seewhy.BadImage, match=r"1\.png is another photo than the run explained"):
         run.heatmap(1)
+
+
+def test_a_photo_in_an_archive_is_read_there(red_model, red_dot, tmp_path):
+    red_dot((80, 64), 20, 30).save(tmp_path / "0.png")
+    with ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(tmp_path / "0.png", "dots/0.png")
+    run = seewhy.explain_dataset(red_model, tmp_path / "photos.zip", tmp_path / "run", target="top")
+    assert run.heatmap(0).image.tobytes() == Image.open(tmp_path / "0.png").tobytes()
+    (tmp_path / "photos.zip").unlink()
+    with pytest.raises(seewhy.BadImage, match=r"photos\.zip.* Give image=, the photo or its path now"):
+        run.heatmap(0)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def file_system(address: str) -> tuple[Any, str]:
 def in_address(address: str) -> tuple[PhotoPlace, PhotoNames]:
     """The photos at an address: below a folder or prefix, those that a pattern stands for, or a single one.
 
-    Raises BadImage where it cannot be read or does not answer within half a minute, BadParameter where there are no photos.
+    Raises BadImage where it cannot be read or does not answer within half a minute, BadParameter where there is nothing, or no
+    photo.
     """
     system, path = file_system(address)
     wild = WILD.search(path)
@@ -68,13 +69,14 @@ def in_address(address: str) -> tuple[PhotoPlace, PhotoNames]:
             if single or _answering(lambda: system.exists(path), address):
                 base, paths = (path.rpartition("/")[0], [path]) if single else (path, system.find(path))
             else:
-                raise BadImage(f"{printable(address, 300)} is not there.")
+                raise BadParameter(f"{printable(address, 300)} is not there.")
     below = base.rstrip("/") + "/" if base else ""
     found = photo_names(each.removeprefix(below) for each in map(str, paths))
     if not found.names:
         why = f" ({'; '.join(found.remarks)})" if found.remarks else ""
         raise BadParameter(f"There are no photos ({', '.join(PHOTOS)}) at {printable(address, 300)}{why}.")
-    return address_place(address, system.unstrip_protocol(below) if below else ""), found
+    begins = system.unstrip_protocol(below) if below else ""  # which may end without the last /
+    return address_place(address, begins if begins.endswith("/") or not begins else begins + "/"), found
 
 
 def address_place(address: str, below: str = "") -> PhotoPlace:

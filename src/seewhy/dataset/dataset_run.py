@@ -16,6 +16,7 @@ from seewhy.printable import printable, quoted
 
 from .info import RunInfo, read_info
 from .photo_rows import TOP, TRUE, PhotoRow, photo_rows
+from .reading import read_bytes
 from .restoring import heatmap_of
 from .schema import NAMES, arrow, schema
 from .store import done, parts, read_part
@@ -155,7 +156,7 @@ class DatasetRun:
 
     def _photo(self, row: dict[str, Any], image: Any) -> Image.Image:
         try:
-            return read(row["path"] if image is None else image).pixels
+            return (read(read_bytes(row["path"]), row["path"]) if image is None else read(image)).pixels
         except BadImage as error:
             advice = "Give image=, the photo or its path now." if image is None else ""
             raise BadImage(f"{error} {advice}".rstrip()) from error
