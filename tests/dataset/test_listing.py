@@ -79,7 +79,7 @@ def test_folders_that_are_no_labels_say_nothing(folder):
 
 
 def test_folders_of_which_some_are_labels_are_an_error(folder):
-    with pytest.raises(BadParameter, match=r"Of 2 folders with photos 1 are not named by the model's labels: tabby") as error:
+    with pytest.raises(BadParameter, match=r"Of 2 folders with photos 1 is not named by the model's labels: tabby") as error:
         list_items(folder, ["dog", "cat"])
     assert "--truth none" in error.value.typed
     with pytest.raises(BadParameter, match="of 3 photos 2 have a label that is not the model's"):
@@ -99,7 +99,7 @@ def test_folders_may_be_numbers_of_classes(tmp_path):
     assert [item.truth for item in list_items(tmp_path, None)] == [(0,), (2,)]
     assert [item.truth for item in list_items(tmp_path, LABELS)] == [(0,), (2,)]
     (tmp_path / "0").rename(tmp_path / "7")  # which the model does not have
-    with pytest.raises(BadParameter, match="are not named by the model's labels: 7"):
+    with pytest.raises(BadParameter, match="is not named by the model's labels: 7"):
         list_items(tmp_path, LABELS)
 
 

@@ -81,9 +81,12 @@ def test_a_network_without_classes_has_no_answer(maps):
     assert (row["predicted"], row["right"]) == (None, None)
 
 
-def test_scores_that_are_no_probabilities_still_tell_what_is_predicted(maps):
-    (row, _) = rows_of((2,), maps(1, 2), chances=None)
-    assert (row["predicted"], row["predicted_probability"], row["true_rank"], row["true_probability"]) == (1, None, 2, None)
+def test_the_amounts_of_a_regression_are_no_answer_that_is_right_or_wrong(maps):
+    rows = rows_of((2,), maps(1, 2), chances=None)
+    assert [(row["target"], row["predicted"], row["right"], "true_rank" in row) for row in rows] == [
+        ("top", None, None, False),
+        ("true", None, None, False),
+    ]
 
 
 def test_what_it_saw_is_weighted_by_the_map(maps):

@@ -223,6 +223,12 @@ def test_what_cannot_be_asked_is_refused_before_a_photo_is_read(photos, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+def test_the_true_class_alone_is_refused_where_no_truth_is_known(photos, tmp_path):
+    with pytest.raises(seewhy.BadParameter, match=r'target="true": what the photos show is not known.* Give truth='):
+        seewhy.explain_dataset(made["model"](), photos, tmp_path / "run", made["OCCLUSION"], target="true", truth="none")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_model_that_takes_no_photos_is_refused(photos, tmp_path, red_network):
     model = seewhy.wrap(red_network)
     with pytest.raises(seewhy.NotApplicable, match="takes prepared arrays, and a run is over photos"):

@@ -110,7 +110,8 @@ def _of_folders(names: Sequence[str], labels: Labels, remarks: list[str]) -> lis
             remarks.append(f"no truth is known: the folders' names ({some(folders)}) are not the model's labels")
         return [()] * len(names)
     if unknown:
-        what = f"Of {len(folders)} folders with photos {len(unknown)} are not named by the model's labels: {some(unknown)}."
+        are = "is" if len(unknown) == 1 else "are"
+        what = f"Of {len(folders)} folders with photos {len(unknown)} {are} not named by the model's labels: {some(unknown)}."
         raise BadParameter(
             f'{what} Rename them; or give truth="none", so that no labels are taken from folders, or a table of labels.',
             typed=f"{what} Rename them; or give --truth none, so that no labels are taken from folders, or a table of labels.",

@@ -57,7 +57,7 @@ def photo_rows_of(
     if answer.a is not None:
         embedding = pooled(answer.a)
         said |= {"embedding": half(embedding), "embedding_size": len(embedding)}
-    predicted, rows = said["predicted"], dict[tuple[str, int | None], dict[str, Any]]()
+    top, rows = None if answer.scores is None else int(answer.scores.argmax()), dict[tuple[str, int | None], dict[str, Any]]()
     methods = list(dict.fromkeys(heatmap.source.method for heatmap in maps))
     for heatmap in maps if TOP in targets or photo.item.truth else ():
         source = heatmap.source
@@ -65,7 +65,7 @@ def photo_rows_of(
             continue
         if source.target == str(BestTrue(())) and source.index is not None:
             heatmap = replace(heatmap, source=replace(source, target=str(Class(source.index))))
-        mine = map_columns(heatmap) | {"target": TOP if source.index in (None, predicted) else TRUE}
+        mine = map_columns(heatmap) | {"target": TOP if source.index in (None, top) else TRUE}
         seen = None if answer.a is None else looked_at(answer.a, heatmap.values)
         mine |= {"seen": None if seen is None else half(seen)}
         try:
@@ -87,7 +87,7 @@ def _of_file(photo: ReadPhoto, labels: Labels) -> dict[str, Any]:
 def _of_answer(truth: Sequence[int], answer: PhotoAnswer, labels: Labels) -> dict[str, Any]:
     """The columns of what the network said.  Raises NoSuchName where a true class is none of the network's."""
     scores, chances = answer.scores, answer.probabilities
-    if scores is None:
+    if scores is None or chances is None:  # the amounts of a regression are no classes, of which one is right
         return {"predicted": None, "right": None}
     order = np.argsort(-scores, kind="stable")
     best = [_class(int(index), chances, labels) for index in order[:BEST]]
@@ -95,17 +95,15 @@ def _of_answer(truth: Sequence[int], answer: PhotoAnswer, labels: Labels) -> dic
     if truth:
         best_true = int(BestTrue(tuple(truth))(scores[None])[0].argmax())
         place = int(np.flatnonzero(order == best_true)[0])
-        chance = None if chances is None else float(chances[order[place]])
-        said |= {"right": place == 0, "true_rank": place + 1, "true_probability": chance}
+        said |= {"right": place == 0, "true_rank": place + 1, "true_probability": float(chances[best_true])}
     return said
 
 
 _PREDICTED = {"": "index", "_label": "label", "_probability": "probability"}
 
 
-def _class(index: int, chances: NDArray[Any] | None, labels: Labels) -> dict[str, Any]:
-    chance = None if chances is None else float(chances[index])
-    return {"index": index, "label": _label(labels, index), "probability": chance}
+def _class(index: int, chances: NDArray[Any], labels: Labels) -> dict[str, Any]:
+    return {"index": index, "label": _label(labels, index), "probability": float(chances[index])}
 
 
 def _label(labels: Labels, index: int) -> str | None:

@@ -66,6 +66,12 @@ def explain_dataset(
     arrow()
     settings = run_settings(model if ray is None else loadable(model), methods, target, layer, workers)
     listing = data if isinstance(data, Listing) else list_items(data, model.labels, truth=truth, boxes=boxes, masks=masks)
+    if settings.targets == (TRUE,) and not any(listing.classes):
+        why = "what the photos show is not known, so there is no true class to explain"
+        raise BadParameter(
+            f'target="true": {why}. Give truth=, a table of labels, or ask for "top" as well.',
+            typed=f"--target true: {why}. Give --truth, a table of labels, or ask for top as well.",
+        )
     folder = Path(to)
     with held(folder):
         info = begun(folder, info_of(model, listing, settings))

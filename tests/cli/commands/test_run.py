@@ -40,7 +40,7 @@ def test_a_set_is_explained_and_what_came_of_it_is_said(photos, tmp_path):
     maps = sum(len(photo.maps) for photo in stored.photos())
     assert f"10 of 10 photos, {right / 9:.1%} of 9 right, {maps} maps -> {out}" in done.output
     assert "the labels are the names of the folders: bird, fish (2)" in done.output
-    assert f"seewhy: BadImage: {photos / 'fish' / '4.png'} is not an image that Pillow can read" in done.output
+    assert f"seewhy: {photos / 'fish' / '4.png'} is not an image that Pillow can read" in done.output
     assert stored.info.method_names == ("grad-cam",)
     again = run(photos, "-o", out, "--json")
     facts = json.loads(again.stdout)
@@ -56,7 +56,7 @@ def test_a_set_is_explained_and_what_came_of_it_is_said(photos, tmp_path):
 
 def test_methods_and_their_settings_targets_and_layers_are_asked_for(photos, tmp_path):
     (photos / "fish" / "4.png").unlink()
-    asked = ["-m", "layer-cam", "-m", "grad-cam", "--set", "signed=true", "--target", "true", "--workers", "2"]
+    asked = ["-M", "layer-cam", "-M", "grad-cam", "--set", "signed=true", "--target", "true", "--workers", "2"]
     done = run(photos, "-o", tmp_path / "run", *asked)
     assert done.exit_code == 0, done.output
     info = seewhy.open_run(tmp_path / "run").info
@@ -77,7 +77,7 @@ def test_a_run_of_other_settings_is_misuse(photos, tmp_path):
     [
         (["nowhere"], "'nowhere' is not there"),
         (["{}", "--target", "281"], "a run explains 'top'"),
-        (["{}", "-m", "x"], "No method 'x'"),
+        (["{}", "-M", "x"], "No method 'x'"),
     ],
     ids=["data", "target", "method"],
 )
@@ -100,6 +100,15 @@ def test_interrupted_it_keeps_what_is_done_and_says_how_to_go_on(photos, tmp_pat
     assert "ending with the photos that are done" in done.output
     assert "seewhy: stopped; the same command goes on with the rest." in done.output
     assert 0 < len(seewhy.open_run(tmp_path / "run")) < 10
+
+
+def test_maps_are_counted_and_not_rows(photos, tmp_path):
+    """Of a photo whose true class is not known there is a row without a map."""
+    table = tmp_path / "labels.csv"
+    table.write_text("bird/0.png,bird\n")
+    done = run(photos, "-o", tmp_path / "run", "--truth", table, "--target", "true", "--batch-size", "1")
+    assert ", 1 map -> " in done.output, done.output
+    assert seewhy.open_run(tmp_path / "run").table(["item"]).num_rows == 10
 
 
 def test_where_it_runs_and_where_paths_begin_is_said(photos, tmp_path, monkeypatch):

@@ -32,6 +32,7 @@ class RunOptions:
     boxes: Path | None
     masks: Path | None
     root: str | None
+    batch_size: int | None
     workers: int | None
     ray: str | None
     as_json: bool
@@ -45,7 +46,7 @@ class RunOptions:
     "--out", "-o", type=FolderPath(), required=True, metavar="FOLDER", help="Of the run; one that is there is gone on with."
 )
 @click.option(
-    "--method", "-m", "methods", multiple=True, default=("grad-cam",), show_default=True, shell_complete=complete_methods,
+    "--method", "-M", "methods", multiple=True, default=("grad-cam",), show_default=True, shell_complete=complete_methods,
     help="Repeatable.",
 )  # fmt: skip
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of a method: signed=true; repeatable.")
@@ -62,6 +63,7 @@ class RunOptions:
     "--boxes", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="Where the objects are, as for explain."
 )
 @click.option("--masks", type=click.Path(path_type=Path, exists=True), metavar="FOLDER", help="The same by masks.")
+@click.option("--batch-size", type=COUNT, help="Copies per pass at most, of methods that make many; less memory.")
 @click.option("--root", metavar="FOLDER", help="Where the paths in a table begin; by default the folder that it lies in.")
 @click.option(
     "--workers",
@@ -96,7 +98,7 @@ def explain_set(network: ModelOptions, options: RunOptions) -> None:
     from seewhy.progress import stoppable
 
     methods = configured(options.methods, dict(options.settings))
-    model = network.load()
+    model = network.load(batch_size=options.batch_size)
     listing = list_items(
         options.data, model.labels, truth=options.truth, boxes=options.boxes, masks=options.masks, root=options.root
     )
@@ -118,7 +120,7 @@ def explain_set(network: ModelOptions, options: RunOptions) -> None:
 
 def tell(found: "DatasetRun", as_json: bool) -> None:
     """Say what came of the run."""
-    table = found.table(["item", "right"])
+    table = found.table(["item", "right", "method"])  # a row without a method has no map
     right = dict(zip(table["item"].to_pylist(), table["right"].to_pylist(), strict=True))
     known = [value for value in right.values() if value is not None]
     errors = found.errors()
@@ -131,8 +133,11 @@ def tell(found: "DatasetRun", as_json: bool) -> None:
         )  # fmt: skip
         return
     for error in errors[:SHOWN]:
-        say(f"seewhy: {error.path}: {error.error}" if error.path not in error.error else f"seewhy: {error.error}", err=True)
+        words = error.error.removeprefix("BadImage: ")
+        say(f"seewhy: {words if error.path in words else f'{error.path}: {words}'}", err=True)
     if len(errors) > SHOWN:
         say(f"seewhy: {len(errors)} photos failed; these are the first {SHOWN}.", err=True)
     share = f", {sum(known) / len(known):.1%} of {len(known)} right" if known else ", no truth known"
-    say(f"{len(right)} of {found.info.count} photos{share}, {len(table) - len(errors)} maps -> {found.folder}")
+    maps = len(table) - table["method"].null_count
+    s = "s" if found.info.count > 1 else ""
+    say(f"{len(right)} of {found.info.count} photo{s}{share}, {maps} map{'s' if maps != 1 else ''} -> {found.folder}")
