@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from importlib.util import find_spec
@@ -193,16 +195,17 @@ with ray_stub.cluster() as ray:
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked for in /proc")
 def test_a_driver_that_is_killed_loses_and_doubles_nothing(run, tmp_path):
     (tmp_path / "ray_stub.py").write_text(Path(__file__).read_text("utf-8"), "utf-8")
+    left = tempfile.mkdtemp(prefix="sw-", dir="/tmp")  # what its cluster leaves; a longer name would be avoided
     script = DRIVER.format(folder=str(tmp_path), out=str(tmp_path / "out"))
-    driver = subprocess.Popen(
-        [sys.executable, "-c", script], env=os.environ | {"TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE
-    )
+    driver = subprocess.Popen([sys.executable, "-c", script], env=os.environ | {"TMPDIR": left}, stderr=subprocess.PIPE)
     rows, deadline = tmp_path / "out" / "rows", time.monotonic() + 120
     while len([*rows.glob("part-*")] if rows.exists() else []) < 3 and driver.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     driver.kill()
     _, said = driver.communicate()
+    assert os.listdir(left)
+    shutil.rmtree(left, ignore_errors=True)  # of programs that still end
     assert said == b""
     done = stored(tmp_path / "out")
     assert 15 <= len(done) < 60
