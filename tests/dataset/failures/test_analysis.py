@@ -1,10 +1,12 @@
 """The analysis of a run as a whole."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import seewhy
 from seewhy.dataset.failures.analysis import analyse
 from seewhy.dataset.failures.calibration import calibration
 from seewhy.json_text import as_json
@@ -49,6 +51,13 @@ def test_odd_runs_have_an_analysis_too(photos):
     assert found.right == (Portion(sum(bool(photo.right) for photo in known), len(known)) if known else None)
     assert found.missing == 0
     json.loads(as_json(found.facts))
+
+
+def test_a_run_of_a_regression_is_refused():
+    amounts = [replace(photo, predicted=None, right=None) for photo in some(3)]
+    with pytest.raises(seewhy.NotApplicable, match="gives no classes"):
+        analyse(amounts)
+    assert len(analyse([*amounts, answered(3, 0, 0)]).run.failed) == 3
 
 
 def test_with_the_model_it_is_asked_again():

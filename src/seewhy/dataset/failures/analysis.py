@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from seewhy.dataset.photo_rows import PhotoRow
+from seewhy.errors import NotApplicable
 from seewhy.progress import shown, stop_asked
 from seewhy.truth.accuracy import Portion, top
 
 from .calibration import Calibration, calibration
 from .confusing import ConfusionCell, confusion_cells
-from .gathering import GatheredRun, gathered
+from .gathering import NO_CLASSES, GatheredRun, gathered
 from .groups import FailureGroups, failure_groups, unsure_groups
 from .hiding import HiddenChecks, HiddenEvidence, hidden_checks, to_check
 from .reasons import WrongReasons, wrong_reasons
@@ -83,9 +84,15 @@ def analyse(
     """Analyse the photos of a run.
 
     total: of photos that the run is to have; model: to ask again with the evidence hidden, else that is not done.
-    Raises MissingExtra where scikit-learn is not installed.
+    Raises NotApplicable where the network gave no photo a class, as a regression does; MissingExtra where scikit-learn is not
+    installed.
     """
     run = gathered(photos, seed) if most is None else gathered(photos, seed, most)
+    if run.failed and {one.error for one in run.failed} == {NO_CLASSES} and len(run.failed) == run.count:
+        raise NotApplicable(
+            "The model of this run gives no classes, of which one could be right: there is nothing to report of. Its maps "
+            "are in the rows of the run: seewhy.open_run(...).photos()."
+        )
     every = sorted([*run.wrong, *run.right, *run.untold], key=lambda photo: photo.item)
     reasons = wrong_reasons(run.right, every, seed)
     right = np.array([one.right for one in run.judgements], np.bool_)
