@@ -33,8 +33,12 @@ def run():
     ])  # fmt: skip
 
 
-def test_the_most_costly_group_comes_first(run):
-    found = failure_groups(run)
+@pytest.fixture(scope="module")
+def found(run):
+    return failure_groups(run)
+
+
+def test_the_most_costly_group_comes_first(found):
     assert found.why == ""
     first, second = found.groups
     assert {photo.item for photo in first.photos} == {*range(20, 28)}
@@ -45,14 +49,14 @@ def test_the_most_costly_group_comes_first(run):
     assert [photo.item for photo in found.outside] == [80]  # of which it is not known what was seen
 
 
-def test_a_group_is_named_where_it_differs_and_not_elsewhere(run):
-    first, second = failure_groups(run).groups
+def test_a_group_is_named_where_it_differs_and_not_elsewhere(found):
+    first, second = found.groups
     assert first.name == "dark"
     assert second.name == ""
 
 
-def test_the_nearest_right_ones_are_of_its_kind(run):
-    first, second = failure_groups(run).groups
+def test_the_nearest_right_ones_are_of_its_kind(run, found):
+    first, second = found.groups
     assert {photo.item for photo in first.nearest} <= {*range(60, 70)}
     assert {photo.item for photo in second.nearest} <= {*range(40, 50)}
     made = {p.item: seen(p) / np.linalg.norm(seen(p)) for p in (*run.wrong, *run.right) if seen(p) is not None}
