@@ -1,9 +1,12 @@
 """Groups of vectors: found where there are some, and none made of noise."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from seewhy.dataset.failures.grouping import OUTSIDE, grouping, silhouettes, unit
+from seewhy.errors import MissingExtra
 
 pytest.importorskip("sklearn")
 
@@ -72,3 +75,9 @@ def test_a_group_of_two_is_none():
 
 def test_a_vector_of_nothing_stays_nothing():
     assert unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [[0.6, 0.8], [0.0, 0.0]]
+
+
+def test_without_scikit_learn_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(MissingExtra, match="dataset"):
+        grouping(clouds((6, 6), 0.4))

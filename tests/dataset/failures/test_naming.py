@@ -1,11 +1,13 @@
 """Names of failures: only what is measured, and told from chance among all that was compared."""
 
+import sys
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 from seewhy.dataset.failures.naming import TRAITS, differences
+from seewhy.errors import MissingExtra
 from support.answered import answered, shown
 
 pytest.importorskip("scipy")
@@ -89,3 +91,9 @@ def test_what_is_too_small_to_be_seen_has_no_name():
     assert differences([photos(group)], photos(right)) == [[]]
     ((found,),) = differences([photos(group + 0.04)], photos(right))
     assert found.among > 0.64
+
+
+def test_without_scipy_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(MissingExtra, match="dataset"):
+        differences([photos([0.1, 0.2, 0.3])], photos([0.4, 0.5, 0.6]))

@@ -18,6 +18,7 @@ from seewhy.metrics.regional.frames import SIDE
 from seewhy.pictures.stretching import stretch
 
 from .gathering import confidence
+from .naming import tests
 from .reasons import PiledPlace, WrongReasons, frame
 
 HIDDEN = 0.2  # of what the network saw, the places with the strongest evidence
@@ -72,9 +73,7 @@ class HiddenChecks:
         other = sum(each.changed_by_chance and not each.changed for each in found)
         if not one + other:
             return 1.0
-        from scipy.stats import binomtest  # here, for it comes with an extra and takes long to import
-
-        return float(binomtest(one, one + other).pvalue)
+        return float(tests().binomtest(one, one + other).pvalue)
 
 
 def to_check(wrong: Sequence[PhotoRow], reasons: WrongReasons) -> list[PhotoRow]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.dataset.photo_rows import PhotoRow
+from seewhy.errors import MissingExtra
 from seewhy.metrics.regional.chance import LEVEL, holm
 
 FEWEST = 3  # photos of which a trait is known, on either side of a comparison
@@ -114,10 +116,17 @@ def _known(photos: Sequence[PhotoRow], trait: Trait) -> NDArray[np.float64]:
     return np.array([value for value in values if np.isfinite(value)], np.float64)
 
 
-def _compared(trait: Trait, here: NDArray[np.float64], there: NDArray[np.float64]) -> TraitDifference:
-    from scipy.stats import mannwhitneyu  # here, for it comes with an extra and takes long to import
+def tests() -> Any:
+    """SciPy's tests.  Raises MissingExtra where it is not installed."""
+    try:
+        from scipy import stats  # here, for it comes with an extra and takes long to import
+    except ModuleNotFoundError:
+        raise MissingExtra("SciPy, which tells differences from chance,", "dataset") from None
+    return stats
 
-    statistic, p = mannwhitneyu(here, there, alternative="two-sided")
+
+def _compared(trait: Trait, here: NDArray[np.float64], there: NDArray[np.float64]) -> TraitDifference:
+    statistic, p = tests().mannwhitneyu(here, there, alternative="two-sided")
     among = float(statistic) / (len(here) * len(there))
     word = trait.much if among > 0.5 else trait.little
     return TraitDifference(
