@@ -12,6 +12,7 @@ from torch import nn
 import seewhy
 from seewhy import PerImage
 from seewhy.explaining import batching
+from seewhy.explaining.engine import explain_batch
 from support import networks
 from support.ask import values
 
@@ -269,3 +270,17 @@ def test_no_more_photos_are_read_than_share_a_pass():
     seen = [(place, len(batch.x), len(read)) for place, batch in batching.batched(own, Lazy(range(9)), False, collector)]
     assert seen == [(0, 4, 4), (4, 4, 8), (8, 1, 9)]
     assert not passes
+
+
+def test_of_targets_that_are_the_same_in_an_image_a_collector_can_ask_for_the_first_alone(red_model, red_dot):
+    class Sparing(batching.Collector):
+        distinct, recording = True, False
+
+    (batch,) = red_model.batches([red_dot((64, 64), 20, 30), red_dot((64, 64), 50, 10)])
+    targets = [seewhy.Top(), seewhy.PerImage([seewhy.Class(0), seewhy.Class(1)]), seewhy.Class(0)]
+    usual, sparing = batching.Collector("raise", 2), Sparing("raise", 2)
+    for collector in (usual, sparing):
+        explain_batch(red_model, batch, 0, [seewhy.grad_cam], targets, [None], collector)
+    assert [(each.place, each.source.index) for each in usual.maps] == [(0, 0), (0, 0), (0, 0), (1, 0), (1, 1), (1, 0)]
+    assert [(each.place, each.source.index) for each in sparing.maps] == [(0, 0), (1, 0), (1, 1)]
+    assert [bool(each.source.values) for each in (usual.maps[0], sparing.maps[0])] == [True, False]

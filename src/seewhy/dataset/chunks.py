@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seewhy.errors import BadImage, Misuse
 from seewhy.explaining.engine import explain_batch
+from seewhy.maps.source import ModelFacts
 from seewhy.methods.making.method import Method
 from seewhy.prepare.batch import joined
 from seewhy.prepare.fit import Fit
@@ -66,8 +67,9 @@ def explained_rows(model: Any, photos: Iterable[ReadPhoto], settings: RunSetting
     waiting: deque[Future[NewRows]] = deque()
     with model.unchanged(), ThreadPoolExecutor(1, "seewhy tells") as pool:
         try:
+            facts = ModelFacts.of(model)
             for batch in _together(model, photos, settings):
-                waiting.append(pool.submit(_explained(model, batch, settings)))
+                waiting.append(pool.submit(_explained(model, batch, settings, facts)))
                 while waiting and (len(waiting) > WAITING or waiting[0].done()):
                     yield waiting.popleft().result()
             while waiting:
@@ -96,7 +98,7 @@ def _shape(photo: ReadPhoto) -> tuple[int, ...]:
     return () if photo.ready is None else photo.ready.ready.x.shape
 
 
-def _explained(model: Any, photos: Sequence[ReadPhoto], settings: RunSettings) -> Callable[[], NewRows]:
+def _explained(model: Any, photos: Sequence[ReadPhoto], settings: RunSettings, facts: ModelFacts) -> Callable[[], NewRows]:
     """What makes the rows of photos that share a pass, which was made; it may be called in another thread."""
     labels, ready = model.labels, [photo.ready for photo in photos if photo.ready is not None]
     if len(ready) < len(photos):
@@ -107,12 +109,12 @@ def _explained(model: Any, photos: Sequence[ReadPhoto], settings: RunSettings) -
         raise
     except Exception as error:  # noqa: BLE001 - as of numbers that are not finite, which a stranger's preparer gave
         if len(photos) > 1:
-            each = [_explained(model, [photo], settings) for photo in photos]
+            each = [_explained(model, [photo], settings, facts) for photo in photos]
             return lambda: [row for make in each for row in make()]
         broken = error  # the name of the exception does not outlive its block
         return lambda: [failed_row(photos[0], labels, broken)]
     batch = batch._replace(sha256=[photo.pixels_sha256 for photo in photos])
-    found = Looking(len(photos))
+    found = Looking(len(photos), facts)
     explain_batch(model, batch, 0, settings.methods, _targets(photos, settings), [settings.layer], found)
     for refused in found.refused.values():
         raise refused.error

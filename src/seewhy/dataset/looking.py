@@ -10,6 +10,7 @@ from seewhy.arrays import numbers
 from seewhy.explaining.batching import Collector
 from seewhy.explaining.case import Case
 from seewhy.explaining.findings import TargetGroup
+from seewhy.maps.source import ModelFacts
 from seewhy.models.model import INPUT
 from seewhy.prepare.batch import Batch
 
@@ -31,12 +32,19 @@ class PhotoAnswer(NamedTuple):
 class Looking(Collector):
     """Collects maps of a batch, leaving out photos of which none can be made, and what the passes left of each.
 
-    answers: by the place of the photo in the batch.
+    answers: by the place of the photo in the batch; facts: of the model, which stays as it is meanwhile.
     """
 
-    def __init__(self, count: int) -> None:
+    distinct, recording = True, False  # a row has its map's values
+
+    def __init__(self, count: int, facts: ModelFacts | None = None) -> None:
         super().__init__("skip", count)
+        self.facts = facts
         self.answers: dict[int, PhotoAnswer] = {}
+
+    def facts_of(self, model: Any) -> ModelFacts:
+        """Those that are known, which need not be found out for each batch."""
+        return self.facts or super().facts_of(model)
 
     def saw(self, place: int, batch: Batch, groups: Sequence[TargetGroup]) -> None:
         """Keep what the groups' passes left; where these did not run to the network's end, or read no layer, one more does."""

@@ -26,23 +26,24 @@ def photo_facts(photo: Image.Image, quantization: Mapping[int, Sequence[int]]) -
     """
     times = max(1, -(-max(photo.size) // SIDE))
     small = photo.reduce(times) if times > 1 else photo
-    luma, colours = np.asarray(small.convert("L"), np.float32) / np.float32(255), np.asarray(small)
-    most = colours.max(2).astype(np.float32)
+    luma, (red, green, blue) = np.asarray(small.convert("L"), np.int16), map(np.asarray, small.split())
+    most = np.maximum(np.maximum(red, green), blue)
+    spread = most - np.minimum(np.minimum(red, green), blue)
     return {
-        "brightness": float(luma.mean()),
-        "contrast": float(2 * luma.std()),
+        "brightness": float(luma.mean()) / 255,
+        "contrast": 2 * float(luma.std()) / 255,
         "sharpness": _sharpness(luma),
-        "saturation": float(np.mean((most - colours.min(2)) / np.maximum(most, 1))),
+        "saturation": float((spread / np.maximum(most, np.float32(1))).mean()),
         "jpeg_quality": jpeg_quality(quantization[0]) if 0 in quantization else None,
     }
 
 
-def _sharpness(luma: NDArray[np.float32]) -> float:
+def _sharpness(luma: NDArray[np.int16]) -> float:
     if min(luma.shape) < 3:
         return 0.0
     middle = luma[1:-1, 1:-1]
     laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * middle
-    return float(laplacian.std() / 4)
+    return float(laplacian.std()) / (4 * 255)
 
 
 def jpeg_quality(table: Sequence[int]) -> int:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,16 @@ from .placing import coarse, packed, placed, places, unpacked
 OWN = ("image", "target", "index", "label", "score", "probability", "predicted", "warnings", "measured", "place", "classes",
        "image_sha256", "image_size")  # fmt: skip
 LEFT_OUT = ("values", "seconds")  # facts of a Source that rows do not have: numbers of the map, which are there, and the time
+SHARED = tuple(f.name for f in fields(Source) if f.name not in (*OWN, *LEFT_OUT))
 
 
 def map_columns(heatmap: Heatmap) -> dict[str, Any]:
     """The columns that tell of a map, and where it came from."""
-    small = coarse(heatmap.values, heatmap.cells)
+    small, source = coarse(heatmap.values, heatmap.cells), heatmap.source
     content, scale = packed(small.values)
-    said = json.loads(heatmap.source.to_json())
-    own = {name: said.pop(name) for name in OWN if name in said}
-    shared = {name: value for name, value in said.items() if name not in LEFT_OUT}
-    shared["host"] = {name: value for name, value in shared["host"].items() if name != "images_together"}
+    own = {name: getattr(source, name) for name in OWN} | {"predicted": source.predicted and asdict(source.predicted)}
+    shared = {name: getattr(source, name) for name in SHARED}
+    shared["host"] = {name: value for name, value in source.host.items() if name != "images_together"}
     return {
         "method": heatmap.source.method,
         "index": heatmap.source.index,

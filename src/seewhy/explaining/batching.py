@@ -11,6 +11,7 @@ from seewhy.errors import BadImage, BadParameter, Misuse, NoService, NotHere, Se
 from seewhy.images.inputs import PreparedBatch
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Failed, Heatmaps, Refused
+from seewhy.maps.source import ModelFacts
 from seewhy.prepare.batch import Batch, ReadyPhoto, full, joined, prepared
 from seewhy.printable import printable, quoted, words_of
 
@@ -22,8 +23,12 @@ class Collector:
 
     on_error: "raise" ends the work at the first image of which no map can be made; `partial` of the error has the maps made
         before.  "skip" leaves that image out, and goes on.
+    distinct: of targets that are the same in an image, as its answer and what it shows, only the first gets a map.
+    recording: do Sources keep numbers of the values, by which a map is held against another?
     What of the question is refused, a method or a target, is left out of all images; "raise" says so once the others are done.
     """
+
+    distinct, recording = False, True
 
     def __init__(self, on_error: str, count: int) -> None:
         if not isinstance(on_error, str) or on_error not in ON_ERROR:
@@ -43,6 +48,10 @@ class Collector:
             self.end(error, maps)
         _keep(error, maps)
         self.failed.append(Failed(place, name, _without_frames(error)))
+
+    def facts_of(self, model: Any) -> ModelFacts:
+        """What the Sources of maps say of the model."""
+        return ModelFacts.of(model)
 
     def saw(self, place: int, batch: Batch, groups: Sequence[Any]) -> None:
         """What the passes over a batch left, before it is released, for who wants more of it than maps.

@@ -14,7 +14,7 @@ from seewhy.images.places import Cells
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Heatmaps, Refused
 from seewhy.maps.record import recorded
-from seewhy.maps.source import MapFacts, ModelFacts, Predicted, Source, TargetFacts, source_from
+from seewhy.maps.source import MapFacts, Predicted, Source, TargetFacts, source_from
 from seewhy.maps.turning import turned_back
 from seewhy.memory import short
 from seewhy.models.model import INPUT
@@ -70,7 +70,7 @@ def _explain_batch(model: Any, batch: Batch, place: int, methods: Any, targets: 
     half, maps, failure = len(batch.x) // 2, list[Heatmap](), None
     try:
         with model.unchanged():
-            maps, failure, refused, groups = _maps_of(model, batch, place, methods, targets, layers)
+            maps, failure, refused, groups = _maps_of(model, batch, place, methods, targets, layers, collector)
             if half and failure is None and model.mixed(batch.x):
                 return _each(model, batch, place, methods, targets, layers, collector)
             if failure is None:
@@ -152,14 +152,16 @@ class BatchMaps(NamedTuple):
     groups: Sequence[TargetGroup] = ()  # what the passes left, as long as it lives
 
 
-def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any) -> BatchMaps:
+def _maps_of(
+    model: Any, batch: Batch, place: int, methods: Any, targets: Any, layers: Any, collector: Collector
+) -> BatchMaps:  # fmt: skip
     """The heatmaps of all images of a batch, in the order image, target, layer, method."""
     start = perf_counter()
     n, labels = len(batch.x), model.labels
     methods = [method.of_image(place) for method in methods]  # where they differ, n is 1
     refused: list[Refused] = []
     groups = [*target_groups(model, batch, place, [here(target, place, n) for target in targets], layers, methods, refused)]
-    facts, seconds = ModelFacts.of(model), (perf_counter() - start) / n
+    facts, seconds = collector.facts_of(model), (perf_counter() - start) / n
     maps = []
     for i in range(n):
         read = image_facts(batch, i, model.prepare)
@@ -169,6 +171,8 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
             if group is None:  # it was refused
                 continue
             k = group.at[t]
+            if collector.distinct and _asked_before(group, k, i):
+                continue
             of_image = target.of(place + i) if isinstance(target, PerImage) else target
             aim = group.pinned[k] if group.pinned else None
             for layer, finding in _by_layer(group.findings):
@@ -196,11 +200,18 @@ def _maps_of(model: Any, batch: Batch, place: int, methods: Any, targets: Any, l
                         together=n,
                     ),
                 )
-                maps.append(_heatmap(finding, cells, layer, k, i, batch, source, place + i))
+                heatmap = _heatmap(finding, cells, layer, k, i, batch, source, place + i)
+                maps.append(recorded(heatmap) if collector.recording else heatmap)
     failures = [f.outcome.failure for group in groups for f in group.findings if f.outcome.failure is not None]
     missing = [each.error for each in refused if of_an_image(each.error)]
     others = [each for each in refused if not of_an_image(each.error)]
     return BatchMaps(maps, next(iter([*failures, *missing]), None), others, groups)
+
+
+def _asked_before(group: TargetGroup, k: int, i: int) -> bool:
+    """Is target k of the group in image i the same as one before it, by the weights that it gives to scores?"""
+    answered = group.case.answered
+    return answered is not None and any(np.array_equal(answered[1][k, i], row) for row in answered[1][:k, i])
 
 
 def _of_aim(aim: Pinned | None, method: Recipe) -> tuple[str, ...]:
@@ -227,7 +238,7 @@ def _heatmap(
         outcome.regions(k, i),
         cells,
     )
-    return recorded(turned_back(heatmap))
+    return turned_back(heatmap)
 
 
 def _channels(each: NDArray[Any] | None) -> NDArray[np.float32] | None:

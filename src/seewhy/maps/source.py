@@ -150,7 +150,7 @@ class Source:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a Source says of the model."""
+    """What a Source says of the model, as it comes back from a file: a new Source and one of a file are equal."""
 
     name: str
     weights: str | None
@@ -169,10 +169,10 @@ class ModelFacts:
             model.name,
             weights,
             dict(model.versions()),
-            dict(origin.recipe),
+            stored(origin.recipe),
             sha256,
-            {**model.conditions(), **({"trusted": True} if origin.trusted else {})},
-            dict(model.host()),
+            stored({**model.conditions(), **({"trusted": True} if origin.trusted else {})}),
+            stored(model.host()),
             model.untrained if weights == model.weights else "",
         )
 
@@ -258,13 +258,13 @@ def source_from(
         place=target.place,
         classes=target.classes,
         geometry=this.geometry,
-        recipe=stored(model.recipe),
+        recipe=model.recipe,
         prepare=this.read.prepare,
         weights_sha256=model.weights_sha256,
         image_sha256=this.read.sha256,
         image_size=this.read.size,
-        conditions=stored(model.conditions),
-        host=stored({**model.host, "images_together": this.together}),
+        conditions=model.conditions,
+        host={**model.host, "images_together": this.together},
     )
 
 
