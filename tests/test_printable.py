@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seewhy.printable import printable, quoted
+from seewhy.printable import in_percent, printable, quoted
 
 LEGITIMATE = [
     "tabby, tabby cat", "naïve ねこ", "قطة سيامية", "חתול", "बिल्ली", "แมว", "ﷺ", "مادة \u06dd", r"C:\photos\x1b.png",
@@ -68,3 +68,9 @@ def test_any_text_is_one_line_of_bounded_length_and_the_same_twice(text, spaces,
     assert said.splitlines() in ([said], [])
     said.encode("utf-8")
     assert not set(said) & {chr(i) for i in [*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]}
+
+
+def test_shares_in_percent():
+    shares = {0: "0.0 %", 0.8462: "84.6 %", 1: "100.0 %", 0.001: "0.1 %", 0.00048: "0.048 %", float("nan"): "nan %"}
+    assert {share: in_percent(share) for share in shares} == shares
+    assert [in_percent(share, 0) for share in (0.0004, 0.5, 0.996)] == ["0 %", "50 %", "100 %"]

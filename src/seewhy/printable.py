@@ -45,6 +45,12 @@ def quoted(value: object, most: int = 200) -> str:
     return printable(text, most)
 
 
+def in_percent(share: float, digits: int = 1) -> str:
+    """A share as "84.6 %": with so many digits behind the point, or two digits of one below a tenth of a percent."""
+    percent = 100 * share
+    return f"{percent:.{digits}f} %" if not digits or percent >= 0.1 or not percent else f"{percent:.2g} %"
+
+
 def _shortened(text: str, most: int) -> str:
     """Its beginning and its end, `most` characters in all."""
     between = f" ... ({len(text)} characters, cut) ... "

@@ -66,7 +66,7 @@ def test_the_line_of_a_photo_begins_with_the_answer_and_warnings_stand_below(loc
     result = localized((SPOT, {}), known=KnownPhoto(words="; right"))
     print_text(result)
     first, *warnings = capsys.readouterr().out.splitlines()
-    assert first == f"cat.jpg: tabby, tabby cat (281), 75.0%; right: {box_words(result)}"
+    assert first == f"cat.jpg: tabby, tabby cat (281), 75.0 %; right: {box_words(result)}"
     assert warnings == ["    ! one", "    ! two"]
     print_text(result, err=True)
     assert capsys.readouterr().err.startswith("cat.jpg: ")

@@ -70,7 +70,7 @@ def test_wrong_answers_are_marked_and_explained_for_the_truth_too():
     pictures = sorted(path.name.split(".")[1] for path in Path("out").glob("c.*.png"))
     assert pictures == sorted([f"{other}-{labels[other]}", f"top-1-{labels[said['c']]}"])
     assert [len([*Path("out").glob(f"{name}.*.png")]) for name in "abd"] == [1, 1, 1]
-    assert "accuracy: 66.7% (2 of 3; 95 % interval 20.8% to 93.9%)" in done.stdout
+    assert "accuracy: 66.7 % (2 of 3; 95 % interval 20.8 % to 93.9 %)" in done.stdout
     assert f"  {labels[other]} ({other}) taken for {labels[said['c']]} ({said['c']})" in done.stdout
     assert "without truth: 1 photo (photos/d.png)" in done.stdout
 
@@ -87,7 +87,7 @@ def test_in_json_each_map_says_the_truth_and_whether_the_answer_is_right():
     assert [each["right"] for each in maps] == [True, True, False, False, None]
     assert [[one["index"] for one in each["truth"]] for each in maps] == [[said["a"]], [other, said["b"]], [other], [other], []]
     assert maps[2]["truth_rank"] == rank(other)
-    assert "seewhy: accuracy: 66.7% (2 of 3" in done.stderr
+    assert "seewhy: accuracy: 66.7 % (2 of 3" in done.stderr
 
 
 def rank(index: int) -> int:
@@ -174,10 +174,8 @@ def test_the_evidence_in_boxes_is_that_of_the_map():
     said = run("--boxes", "boxes.csv").stdout
     assert f"    in the box: {share}\n" in said
     assert "    ! the box: The box (0, 0, 500, 500) reaches beyond" in said
-    assert (
-        f"evidence in boxes, grad-cam for top 1 at {heatmap.source.layer}: {share.share:.1%} on average, on {share.area:.1%}"
-        in said
-    )
+    shares = f"{100 * share.share:.1f} % on average, on {100 * share.area:.1f} %"
+    assert f"evidence in boxes, grad-cam for top 1 at {heatmap.source.layer}: {shares}" in said
     assert "accuracy" not in said
 
 

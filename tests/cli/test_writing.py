@@ -59,8 +59,8 @@ def result(heatmap, path, predicted=None):
 def test_lines_of_text(made_heatmap, tmp_path, capsys):
     print_text(result(made_heatmap(VALUES, measured={"error_share": 0.123456}), tmp_path, Predicted(281, "tabby", 0.75)))
     head, line, measured, *warnings = capsys.readouterr().out.splitlines()
-    assert head == "cat.jpg: tabby (281), 75.0%"
-    assert line == f"  grad-cam  top 1: tabby, tabby cat  logit 7.25, 75.0%  at layer4  -> {tmp_path}/a.png, b.png"
+    assert head == "cat.jpg: tabby (281), 75.0 %"
+    assert line == f"  grad-cam  top 1: tabby, tabby cat  logit 7.25, 75.0 %  at layer4  -> {tmp_path}/a.png, b.png"
     assert measured == "    error share 0.1235"
     assert warnings == ["    ! one", "    ! two"]
 
@@ -71,7 +71,7 @@ def test_what_is_not_known_is_not_said(made_heatmap, tmp_path, capsys):
         "cat.jpg: no classes", f"  grad-cam  top 1  at layer4  -> {tmp_path}/a.png, b.png",
     ]  # fmt: skip
     print_text(result(made_heatmap(VALUES), tmp_path, Predicted(3, None, 0.5)))
-    assert capsys.readouterr().out.startswith("cat.jpg: class 3, 50.0%\n")
+    assert capsys.readouterr().out.startswith("cat.jpg: class 3, 50.0 %\n")
 
 
 def test_lines_of_json(made_heatmap, tmp_path, capsys):
@@ -94,4 +94,4 @@ def test_where_a_map_lies():
 def test_an_answer_by_random_weights_is_not_presented_as_one(made_heatmap, capsys):
     heatmap = made_heatmap(VALUES, weights="random, seed 0")
     print_text(PhotoResult("cat.jpg", Predicted(1, "tabby", 0.957), [(heatmap, [Path("a.png")])], {}))
-    assert capsys.readouterr().out.splitlines()[0] == "cat.jpg: tabby (1), 95.7% (by random weights: no answer)"
+    assert capsys.readouterr().out.splitlines()[0] == "cat.jpg: tabby (1), 95.7 % (by random weights: no answer)"

@@ -30,7 +30,7 @@ def test_wilsons_interval_is_where_the_score_test_does_not_reject(part, of):
 
 
 def test_a_portion_in_words():
-    assert str(Portion(169, 200)) == "84.5% (169 of 200; 95 % interval 78.8% to 88.9%)"
+    assert str(Portion(169, 200)) == "84.5 % (169 of 200; 95 % interval 78.8 % to 88.9 %)"
 
 
 def test_of_each_class_and_what_it_was_taken_for():

@@ -164,9 +164,9 @@ def test_a_box_alone_and_boxes_that_rounding_put_over_the_edge_are_taken():
 
 
 def test_a_share_in_words():
-    whole = "60.0% of the evidence on 30.0% of the image (x 2), strongest place inside"
+    whole = "60.0 % of the evidence on 30.0 % of the image (x 2), strongest place inside"
     assert str(EvidenceShare(0.6, 0.3, True, 1.0)) == whole
-    assert str(EvidenceShare(0.1, 0.2, False, 0.5)).endswith("strongest place outside; 50% of it seen")
-    small = "0.23% of the evidence on 0.048% of the image (x 4.79), strongest place outside"
+    assert str(EvidenceShare(0.1, 0.2, False, 0.5)).endswith("strongest place outside; 50 % of it seen")
+    small = "0.2 % of the evidence on 0.048 % of the image (x 4.79), strongest place outside"
     assert str(EvidenceShare(0.0023, 0.00048, False, 1.0)) == small
-    assert str(EvidenceShare(0.0, 0.5, None, 1.0)) == "0.0% of the evidence on 50.0% of the image (x 0)"
+    assert str(EvidenceShare(0.0, 0.5, None, 1.0)) == "0.0 % of the evidence on 50.0 % of the image (x 0)"

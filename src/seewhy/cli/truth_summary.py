@@ -6,6 +6,8 @@ What is imported inside functions is imported when the command runs, so that `--
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from seewhy.printable import in_percent
+
 from .printing import printable
 from .truth import EMPTY, TruthAsked
 
@@ -24,7 +26,7 @@ def summary(asked: TruthAsked) -> list[str]:
     lines, judged, kind = list[str](), asked.judged, asked.kind
     if (accuracy := top(judged)) is not None:
         five = top(judged, 5)
-        among = f"; top-5: {five.share:.1%}" if five and (asked.labels or [0] * 6)[5:] else ""
+        among = f"; top-5: {in_percent(five.share)}" if five and (asked.labels or [0] * 6)[5:] else ""
         lines.append(f"accuracy: {accuracy}{among}")
         classes = by_class(judged)
         if 1 < len(classes) <= FEW and len(judged) >= 2 * len(classes):
@@ -76,7 +78,6 @@ def differing(models: Sequence[TruthAsked]) -> list[str]:
 
 
 def _averages(what: str, shares: "Sequence[EvidenceShare]") -> str:
-    from seewhy.truth.evidence import percent
 
     known = [each for each in shares if each.share is not None and each.seen]
     if not known:
@@ -84,4 +85,4 @@ def _averages(what: str, shares: "Sequence[EvidenceShare]") -> str:
     mean, area = (sum(values) / len(known) for values in ([each.share or 0 for each in known], [each.area for each in known]))
     hits = [each.hit for each in known if each.hit is not None]
     inside = f"; strongest place inside in {sum(hits)} of {len(hits)}" if hits else ""
-    return f"evidence in {what}: {percent(mean)} on average, on {percent(area)} of the image{inside}"
+    return f"evidence in {what}: {in_percent(mean)} on average, on {in_percent(area)} of the image{inside}"

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from seewhy.printable import in_percent
+
 from .printing import LABEL, printable, say, say_json
 from .truth import FoundEvidence, KnownPhoto
 from .wording import spoken
@@ -133,7 +135,7 @@ def print_text(result: PhotoResult) -> None:
     for number, (heatmap, paths) in enumerate(written):
         source = heatmap.source
         score = "" if source.score is None else f"  {source.scores.removesuffix('s')} {source.score:.2f}"
-        chance = "" if source.probability is None else f", {source.probability:.1%}"
+        chance = "" if source.probability is None else f", {in_percent(source.probability)}"
         plain = source.label is None or source.target.startswith("unit:")
         what = source.target if plain else f"{source.target}: {printable(source.label, LABEL)}"
         what = printable(source.label, LABEL) if source.classes else what
@@ -156,7 +158,7 @@ def answer_words(predicted: Any, known: KnownPhoto, weights: str | None) -> str:
     said = "no classes"
     if predicted is not None:
         said = f"{printable(predicted.label, LABEL)} ({predicted.index})" if predicted.label else f"class {predicted.index}"
-        said += f", {predicted.probability:.1%}"
+        said += f", {in_percent(predicted.probability)}"
     random = untrained(weights)
     return f"{'WRONG: ' * known.wrong}{said}{known.words}" + (f" (by {random}: no answer)" if random else "")
 

@@ -12,11 +12,10 @@ from seewhy.errors import BadParameter
 from seewhy.images.photo import UnderlayPixels
 from seewhy.objects.found import BoxSequence, FoundBox, FoundBoxes, regions_of
 from seewhy.objects.suppress import suppressed, surest
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 from .heatmap import Heatmap
 from .outlining import Objects, outlined
-from .source import in_percent
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from seewhy.objects.suppress import overlap
 from seewhy.pictures.canvas import magnified_size
 from seewhy.pictures.outlines import Outline
 from seewhy.pictures.outlines import outlined as with_outlines
+from seewhy.printable import in_percent
 from seewhy.truth.evidence import BoxEdges, checked, object_in
-
-from .source import in_percent
 
 
 class Objects(NamedTuple):

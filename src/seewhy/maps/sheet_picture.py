@@ -8,10 +8,10 @@ from PIL import Image
 
 from seewhy.pictures.grid import INK, GridBar, GridCell, GridTable, GridText, grid
 from seewhy.pictures.render import PICTURES, Look
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 from .sheet import SheetAnswer, SheetCell, SheetRow, columns_of, shared, titles
-from .source import Predicted, in_percent
+from .source import Predicted
 
 GOOD, BAD = "#1b6e4b", "#b0301c"
 GOOD_AND_BAD = {True: GOOD, False: BAD}  # of answers that are right, or wrong

@@ -8,13 +8,13 @@ from PIL import Image
 from seewhy.errors import NoSuchName, closest
 from seewhy.pictures.render import Look
 from seewhy.pictures.thumbnails import Thumbnail
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 from .heatmap import Heatmap
 from .sheet import SheetAnswer, SheetCell, SheetColumn, SheetRow, aligned
 from .sheet_picture import PICTURE_BARS
 from .shrinking import shrunk
-from .source import Source, in_percent
+from .source import Source
 from .stacking import FACTS, stacked
 
 LABEL = 80  # characters of a label

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 from numpy.typing import NDArray
 
 from seewhy.json_text import as_json, json_of, plain, with_bytes
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 from seewhy.targets.target import Labels, name_of
 from seewhy.untrained import untrained, warned
 
@@ -271,12 +271,6 @@ def source_from(
 def layer_words(layer: str) -> str:
     """A layer in words; "layer 3" of one that has a number for a name."""
     return f"layer {layer}" if layer.isdecimal() else layer
-
-
-def in_percent(probability: float) -> str:
-    """A probability with one digit behind the point, or two digits of one below a tenth of a percent."""
-    percent = 100 * probability
-    return f"{percent:.1f} %" if percent >= 0.1 or not percent else f"{percent:.2g} %"
 
 
 def made_from(kind: type[T], facts: Any) -> T:

@@ -14,7 +14,7 @@ from seewhy.maps.finding import evidence
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Heatmaps
 from seewhy.methods.making.method import Method, explain, lookup
-from seewhy.printable import printable, quoted
+from seewhy.printable import in_percent, printable, quoted
 from seewhy.remaking.checks import Check, Status
 from seewhy.targets.parse import read
 from seewhy.targets.target import Class, Contrast, Labels, name_of
@@ -143,7 +143,7 @@ def _checked(subject: Subject, heatmap: Heatmap, asked: Contrast, labels: Labels
     low, high = middle(own - resampled(others[:, None], settings["seed"])[:, 0] / len(others), len(others))
     as_much = int((others >= own - 1e-9 * abs(drops).max()).sum())
     says = (
-        f"Hiding the {mask.mean():.1%} of the image that speak most for {of} rather than {rivals} "
+        f"Hiding the {in_percent(mask.mean())} of the image that speak most for {of} rather than {rivals} "
         f"{'lowers' if own >= 0 else 'raises'} {of} against {rivals} by {abs(own):.3g} "
         f"(from {subject.score:.3g} to {scores[0]:.3g}); the same shapes at {len(others)} other places "
         f"{'lower' if mean >= 0 else 'raise'} it by {abs(mean):.3g} on average, and {as_much or 'none'} of them as much."

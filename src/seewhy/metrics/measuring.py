@@ -11,6 +11,7 @@ from seewhy.errors import BadParameter, NoSuchName, closest
 from seewhy.images.inputs import Images
 from seewhy.maps.heatmap import Heatmap
 from seewhy.models.model import Model
+from seewhy.printable import in_percent
 from seewhy.progress import shown
 from seewhy.targets.parse import Targets
 from seewhy.truth.accuracy import Portion
@@ -67,7 +68,7 @@ class MetricScore:
                 *(beside.get(name, "-") for name in CONTROLS)]  # fmt: skip
 
     def _shown(self, value: float) -> str:
-        return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}"
+        return in_percent(value) if self.percent else f"{value:.3g}"
 
     def _span(self, interval: tuple[float, float]) -> str:
         low, high = interval

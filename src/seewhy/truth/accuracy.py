@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import NamedTuple
 
+from seewhy.printable import in_percent
+
 SURE = 1.959963984540054  # the 97.5th percentile of the normal distribution: intervals that hold in 95 % of cases
 
 
@@ -50,7 +52,7 @@ class Portion(NamedTuple):
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.share:.1%} ({self.part} of {self.of}; 95 % interval {low:.1%} to {high:.1%})"
+        return f"{in_percent(self.share)} ({self.part} of {self.of}; 95 % interval {in_percent(low)} to {in_percent(high)})"
 
 
 def top(judgements: Sequence[Judgement], ranks: int = 1) -> Portion | None:

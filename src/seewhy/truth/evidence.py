@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import Floats, numbers
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.images.places import BESIDE, Grid, Where
-from seewhy.printable import quoted
+from seewhy.printable import in_percent, quoted
 
 BoxEdges = tuple[float, float, float, float]  # (left, top, right, bottom) in pixels of the upright photo; pixel 0 is (0, 1)
 BEYOND = 1.0  # pixels by which a box may reach over the edge of the photo, as boxes that were rounded do
@@ -43,16 +43,11 @@ class EvidenceShare:
         if not self.seen:
             return "nothing of it was seen by the network"
         if self.share is None:
-            return f"no positive evidence anywhere (it takes {percent(self.area)} of the image)"
+            return f"no positive evidence anywhere (it takes {in_percent(self.area)} of the image)"
         strongest = {True: ", strongest place inside", False: ", strongest place outside", None: ""}[self.hit]
-        cut = "" if self.seen > 0.995 else f"; {self.seen:.0%} of it seen"
+        cut = "" if self.seen > 0.995 else f"; {in_percent(self.seen, 0)} of it seen"
         times = f" (x {self.ratio:.3g})" if self.ratio is not None else ""
-        return f"{percent(self.share)} of the evidence on {percent(self.area)} of the image{times}{strongest}{cut}"
-
-
-def percent(share: float) -> str:
-    """A share in words, with two digits or more: 62.1%, 0.048%."""
-    return f"{share:.1%}" if share >= 0.01 or not share else f"{100 * share:.2g}%"
+        return f"{in_percent(self.share)} of the evidence on {in_percent(self.area)} of the image{times}{strongest}{cut}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ def test_the_demo_network_with_a_photo(run):
     parts = listed(result.stdout)
     assert [*parts] == ["demo/honest", "Layers", "Hazards", "Methods", "Recommended"]
     seen = report.predicted
-    assert parts["demo/honest"] == [f"the cat.png: {seen.label} ({seen.index}), {seen.probability:.1%}"]
+    assert parts["demo/honest"] == [f"the cat.png: {seen.label} ({seen.index}), {100 * seen.probability:.1f} %"]
     rows = [line.split() for line in parts["Layers"][1:-1]]
     assert [row[3] for row in rows] == ["48x48", "24x24", "12x12"]
     body = rows[-1]

@@ -55,7 +55,7 @@ def test_an_overlay_is_written_and_said(run, photo, model, tmp_path):
     assert result.stderr == ""
     (heatmap,) = seewhy.grad_cam(model, cat)
     said, top = result.stdout, heatmap.source.predicted
-    assert said.splitlines()[0] == f"{cat}: {top.label} ({top.index}), {top.probability:.1%}"
+    assert said.splitlines()[0] == f"{cat}: {top.label} ({top.index}), {100 * top.probability:.1f} %"
     for part in ("grad-cam", f"top 1: {top.label}", f"{heatmap.source.score:.2f}", f"at {heatmap.source.layer}"):
         assert part in said.splitlines()[1]
     (file,) = (tmp_path / "out").iterdir()
@@ -129,7 +129,7 @@ def test_warnings_are_said_with_their_map(run, tmp_path):
 def test_a_method_that_runs_a_part_still_says_what_was_predicted(run, photo, model):
     result = run(photo("cat.png"), "--method", "eigen-cam")
     top = seewhy.grad_cam(model, photo("cat.png"))[0].source.predicted
-    assert f"cat.png: {top.label} ({top.index}), {top.probability:.1%}" in result.stdout
+    assert f"cat.png: {top.label} ({top.index}), {100 * top.probability:.1f} %" in result.stdout
 
 
 def test_a_folder_stands_for_its_pictures(run, photo, tmp_path):

@@ -121,10 +121,10 @@ def test_the_demo_prints_a_row_for_each_network_and_the_page_last(tmp_path, monk
     assert done.exit_code == 0, done.output
     head, *rows, area, first, second, last = done.stdout.splitlines()
     assert head.split()[:2] == ["network", "accuracy"]
-    assert [row.split() for row in rows] == [
+    assert [row.replace(" %", "%").split() for row in rows] == [
         ["honest", "99%", "50%", "25%", "50%", "10%"], ["shortcut", "99%", "50%", "25%", "12%", "48%"],
     ]  # fmt: skip
-    assert area.split() == ["(area)", "10%", "3%"]
+    assert area.replace(" %", "%").split() == ["(area)", "10%", "3%"]
     assert first.startswith("honest looks at the bird")
     assert second.startswith("shortcut cheats")
     assert last == f"Look: {tmp_path / 'index.html'}"

@@ -57,10 +57,8 @@ def test_the_labels_are_the_boxes_of_the_library(honest):
     assert coco() == {file: [box.edges for box in heatmap.boxes()] for file, heatmap in zip(files, maps, strict=True)}
     first, *_ = done.stdout.splitlines()
     (box,), answer = maps[0].boxes(), maps[0].source.predicted
-    assert (
-        first
-        == f"photos/a.png: {answer.label} ({answer.index}), {answer.probability:.1%}: box {box.edges} {box.confidence:.2f}"
-    )
+    said = f"{answer.label} ({answer.index}), {100 * answer.probability:.1f} %"
+    assert first == f"photos/a.png: {said}: box {box.edges} {box.confidence:.2f}"
     assert done.stdout.splitlines()[-1].startswith("labels: labels.json: ")
     assert "3 boxes on 3 photos: " in done.stdout
 
@@ -133,7 +131,7 @@ def test_known_labels_say_which_class_is_looked_for(honest):
     assert [line["right"] for line in lines] == [True, False]
     (heatmap,) = seewhy.grad_cam(honest, "boat/b.png", "boat")
     assert coco()["boat/b.png"] == [heatmap.boxes()[0].edges]
-    assert "seewhy: accuracy: 50.0% (1 of 2" in done.stderr
+    assert "seewhy: accuracy: 50.0 % (1 of 2" in done.stderr
 
 
 @pytest.mark.parametrize(

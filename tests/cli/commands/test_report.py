@@ -63,10 +63,10 @@ def run(*words):
 def test_the_page_and_the_words(stored, tmp_path):
     done = run(stored, "-o", tmp_path / "r.html")
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("50.0% (3 of 6; 95 % interval 18.8% to 81.2%) of the answers are right.")
+    assert done.stdout.startswith("50.0 % (3 of 6; 95 % interval 18.8 % to 81.2 %) of the answers are right.")
     assert "2 of 8 photos are still missing" in done.stdout
     assert done.stdout.splitlines()[-1] == f"-> {tmp_path / 'r.html'}"
-    assert "50.0% (3 of 6; " in (tmp_path / "r.html").read_text("utf-8")
+    assert "50.0 % (3 of 6; " in (tmp_path / "r.html").read_text("utf-8")
 
 
 def test_the_model_is_asked_again_and_json_is_one_object(stored):

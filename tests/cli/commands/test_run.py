@@ -38,7 +38,7 @@ def test_a_set_is_explained_and_what_came_of_it_is_said(photos, tmp_path):
     stored = seewhy.open_run(out)
     right = sum(photo.right is True for photo in stored.photos())
     maps = sum(len(photo.maps) for photo in stored.photos())
-    assert f"10 of 10 photos, {right / 9:.1%} of 9 right, {maps} maps -> {out}" in done.output
+    assert f"10 of 10 photos, {100 * right / 9:.1f} % of 9 right, {maps} maps -> {out}" in done.output
     assert "the labels are the names of the folders: bird, fish (2)" in done.output
     assert f"seewhy: {photos / 'fish' / '4.png'} is not an image that Pillow can read" in done.output
     assert stored.info.method_names == ("grad-cam",)

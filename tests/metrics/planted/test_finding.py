@@ -53,7 +53,7 @@ def test_it_is_said(found):
     assert found.says[0].startswith("Marks planted in demo/honest: a head fitted to 18 photos")
     said = next(line for line in found.says if line.startswith("grad-cam"))
     assert "grad-cam finds it" in said
-    assert f"{found.values['mass']['grad-cam'].mean():.1%} of its evidence lies on the mark" in said
+    assert f"{100 * found.values['mass']['grad-cam'].mean():.1f} % of its evidence lies on the mark" in said
     assert not any(line.startswith(("centre", "random-map")) for line in found.says)
     assert json.loads(found.to_json())["right_without"] == 0.5
 

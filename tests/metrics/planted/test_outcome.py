@@ -34,16 +34,16 @@ def outcome(right=19):
 def test_the_proof_and_each_method():
     proof, *lines = outcome().says
     assert proof.startswith("Backgrounds planted in net: a head fitted to 10 photos, each with either background in turn")
-    assert "95.0% (19 of 20;" in proof
-    assert "and without one 50%, which is chance. A background takes 40.0% of the area." in proof
+    assert "95.0 % (19 of 20;" in proof
+    assert "and without one 50 %, which is chance. A background takes 40.0 % of the area." in proof
     of = {line.split()[0]: line for line in lines}
     assert [*of] == [row.method for row in outcome().rankings["beyond"] if row.method != "random-map"]
-    assert "finds it, the best: 70.0% of its evidence lies on the background (69." in lines[0]
+    assert "finds it, the best: 70.0 % of its evidence lies on the background (69." in lines[0]
     assert "finds it, tied with the best" in lines[1]
     assert {*list(of)[:2]} == {"finder", "twin"}
-    assert of["blind"].startswith("blind cannot be told from a random map: 40.0% of its evidence")
-    assert of["astray"].startswith("astray has less there than a random map: 10.0% of its evidence")
-    assert of["finder"].endswith("and it points at it in 100%.")
+    assert of["blind"].startswith("blind cannot be told from a random map: 40.0 % of its evidence")
+    assert of["astray"].startswith("astray has less there than a random map: 10.0 % of its evidence")
+    assert of["finder"].endswith("and it points at it in 100 %.")
 
 
 def test_of_few_photos_it_is_not_said_that_a_method_misses_what_was_planted():

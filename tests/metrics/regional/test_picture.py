@@ -55,4 +55,4 @@ def test_named_regions_have_a_colour_of_their_own_and_one_class_has_no_others(wr
     for colour in COLOURS[:2]:
         assert (own == colour).all(2).any()
     assert picture.width == 2 * GAP + WIDE
-    assert any(text.startswith("cat: 90.0%") or "border:0.25" in text for text, *_ in written)
+    assert any(text.startswith("cat: 90.0 %") or "border:0.25" in text for text, *_ in written)

@@ -52,10 +52,10 @@ def test_the_table_tells_the_first_rows_of_each_region(report):
     assert len([*report.table()]) == 3
     head, row = report.table(1)
     assert dict(zip(head, row, strict=True)) == {
-        "region": "corner:ne:0.25", "class": "=cat", "photos": "8", "evidence": "50.0%", "95 % interval": "40.0% to 60.0%",
-        "area": "6.2%", "times": "x 8", "others": "1.0%", "adjusted p": "0.002", "": "MORE",
+        "region": "corner:ne:0.25", "class": "=cat", "photos": "8", "evidence": "50.0 %", "95 % interval": "40.0 % to 60.0 %",
+        "area": "6.2 %", "times": "x 8", "others": "1.0 %", "adjusted p": "0.002", "": "MORE",
     }  # fmt: skip
-    assert str(report).splitlines()[-1].startswith("found: =cat: 50.0% (40.0% to 60.0%) of the evidence at 0-25 % across")
+    assert str(report).splitlines()[-1].startswith("found: =cat: 50.0 % (40.0 % to 60.0 %) of the evidence at 0-25 % across")
 
 
 def test_without_a_search_nothing_is_said_of_one_and_an_empty_one_is_told(report):

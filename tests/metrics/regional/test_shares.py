@@ -75,7 +75,7 @@ def test_photos_without_evidence_or_without_the_region_are_left_out():
 def test_of_a_single_photo_there_is_no_interval_and_no_others():
     (row,) = rows_of([photo(0, "cat", 0.5)]).values()
     assert (row.low, row.high, row.others, row.p) == (None, None, None, None)
-    assert str(row) == "cat: 50.0% of the evidence in corner, 25.0% of the area, 1 photo"
+    assert str(row) == "cat: 50.0 % of the evidence in corner, 25.0 % of the area, 1 photo"
     assert row.facts["verdict"] == "few"
 
 

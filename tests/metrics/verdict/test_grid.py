@@ -82,7 +82,7 @@ def test_photos_that_the_network_is_not_sure_of_are_left_out(channel_model, chan
     for place in range(6):
         grids.see(place)
     assert grids.play(METHODS) == {}
-    assert grids.notes == ["grid: of 0 photos a class has 50% or more, and a grid takes 4 classes"]
+    assert grids.notes == ["grid: of 0 photos a class has 50 % or more, and a grid takes 4 classes"]
 
 
 def test_what_makes_no_grid_says_so():

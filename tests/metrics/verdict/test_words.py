@@ -62,7 +62,7 @@ def test_the_sentences(known):
     values, rankings, found = known
     said = sentences("net", "layer4", 12, found, values, rankings)
     assert said[0] == "For net at layer4, by 12 photos: trust good and twin (not told apart; twin is the quickest)."
-    assert said[1] == "How sure: one of these is the best by deletion in 100.0% of resampled sets of photos."
+    assert said[1] == "How sure: one of these is the best by deletion in 100.0 % of resampled sets of photos."
     (tie,) = [line for line in said if line.startswith("Tied")]
     assert "good and twin" in tie
     assert "photos like these would settle it" in tie

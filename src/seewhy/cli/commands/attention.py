@@ -13,6 +13,7 @@ from seewhy.cli.folder import OutFolder, check_folder, make_folder
 from seewhy.cli.options import OUT, ModelOptions, literal, model_option, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.writing import NUMBERS, writer
+from seewhy.printable import in_percent
 
 
 @click.command()
@@ -58,7 +59,7 @@ def attention(
             say_json({"file": str(path), "box": list(heatmap.box), **source.facts})
             continue
         beside = source.measured["dropped"]
-        say(f"{source.layer}  {source.method}, query {source.target}, {beside:.1%} to tokens of no place  -> {path}")
+        say(f"{source.layer}  {source.method}, query {source.target}, {in_percent(beside)} to tokens of no place  -> {path}")
     if not as_json:
         for warning in dict.fromkeys(said for heatmap in maps for said in heatmap.warnings):
             say(f"  ! {warning}")

@@ -15,6 +15,7 @@ import click
 from seewhy.cli.failures import about
 from seewhy.cli.options import SPEC, ModelOptions, model_options
 from seewhy.cli.printing import printable, say, say_json
+from seewhy.printable import in_percent
 
 from .listing import table
 
@@ -72,7 +73,7 @@ def print_report(report: "Report", every: bool) -> None:
     predicted = report.predicted
     if predicted is not None and report.image != "noise":
         label = f"{predicted.label} ({predicted.index})" if predicted.label else f"class {predicted.index}"
-        say(f"{report.image}: {label}, {predicted.probability:.1%}")
+        say(f"{report.image}: {label}, {in_percent(predicted.probability)}")
     if report.layers:
         heading("Layers")
         shown = report.layers if every else notable(report.layers, report.space)

@@ -10,6 +10,7 @@ import click
 
 from seewhy.cli.options import SPEC, ModelOptions, complete_methods, complete_metrics, model_options
 from seewhy.cli.printing import LABEL, printable, say, say_json
+from seewhy.printable import in_percent
 
 if TYPE_CHECKING:
     from seewhy.methods.making.method import Method
@@ -151,8 +152,8 @@ def demo(out: Path) -> None:
     findings, page = show(out)
     fooled = f"stamped others called {CHEAT}"
     head = ("network", "accuracy", f"{CHEAT}s known unstamped", fooled, f"evidence on {CHEAT}", "on stamp")
-    rows = [(f.name, *(f"{x:.0%}" for x in (f.accuracy, f.unmarked, f.fooled, f.on_object, f.on_mark))) for f in findings]
-    area = ("(area)", "", "", "", f"{findings[0].object_area:.0%}", f"{findings[0].mark_area:.0%}")
+    rows = [(f.name, *(in_percent(x, 0) for x in (f.accuracy, f.unmarked, f.fooled, f.on_object, f.on_mark))) for f in findings]
+    area = ("(area)", "", "", "", in_percent(findings[0].object_area, 0), in_percent(findings[0].mark_area, 0))
     table(head, [*rows, area])
     for finding in findings:
         say(finding.verdict)

@@ -11,6 +11,7 @@ import click
 
 from seewhy.cli.options import COUNT, SPEC, FolderPath, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json
+from seewhy.printable import in_percent
 
 if TYPE_CHECKING:
     from seewhy.dataset.dataset_run import DatasetRun
@@ -137,7 +138,7 @@ def tell(found: "DatasetRun", as_json: bool) -> None:
         say(f"seewhy: {words if error.path in words else f'{error.path}: {words}'}", err=True)
     if len(errors) > SHOWN:
         say(f"seewhy: {len(errors)} photos failed; these are the first {SHOWN}.", err=True)
-    share = f", {sum(known) / len(known):.1%} of {len(known)} right" if known else ", no truth known"
+    share = f", {in_percent(sum(known) / len(known))} of {len(known)} right" if known else ", no truth known"
     maps = len(table) - table["method"].null_count
     s = "s" if found.info.count > 1 else ""
     say(f"{len(right)} of {found.info.count} photo{s}{share}, {maps} map{'s' if maps != 1 else ''} -> {found.folder}")

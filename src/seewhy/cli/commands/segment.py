@@ -16,6 +16,7 @@ from seewhy.cli.folder import check_folder, make_folder
 from seewhy.cli.inputs import find_inputs
 from seewhy.cli.options import FolderPath, ModelOptions, Share, complete_models, model_option, model_options
 from seewhy.cli.printing import say, say_json
+from seewhy.printable import in_percent
 
 if TYPE_CHECKING:
     from seewhy.localize.sec.scoring import ScoreRow
@@ -199,7 +200,7 @@ def predict(photos: Sequence[str], network: ModelOptions, out: Path, crf: bool, 
             if as_json:
                 say_json({"file": file, "mask": str(path), "shares": done.shares, "scores": done.scores})
             else:
-                shares = ", ".join(f"{name} {share:.0%}" for name, share in done.shares.items())
+                shares = ", ".join(f"{name} {in_percent(share, 0)}" for name, share in done.shares.items())
                 say(f"{file}: {shares}  -> {path}")
     failures.tell()
     if failures.files:

@@ -15,7 +15,7 @@ from seewhy.maps.shrinking import shrunk
 from seewhy.pictures.grid import GridCell, GridTable, GridText, grid
 from seewhy.pictures.render import Look
 from seewhy.pictures.thumbnails import Thumbnail
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 FRAME = "#ff2d87"  # around the cell that was asked for
 NOTE = "Each map is on its own scale. Framed: the cell whose class was asked for. Below: the share of evidence in it."
@@ -40,7 +40,7 @@ def grid_picture(
         cells: list[GridCell | None] = [GridCell(photo, (GridText(printable(" at ".join(key), 100)),))]
         for cell, heatmap, share in zip(asked, maps, shares[key], strict=True):
             drawn = Thumbnail.of(framed(heatmap, played.photo, size, cell, side, looks), side, "png")
-            cells.append(GridCell(drawn, (GridText(f"{100 * share:.0f} % in the cell"),)))
+            cells.append(GridCell(drawn, (GridText(f"{in_percent(share, 0)} in the cell"),)))
         rows.append(cells)
     titles = ["", *(printable(played.labels[cell], 60) for cell in asked)]
     bars = [colour_bar(colours, None) for colours in dict.fromkeys(looks)]

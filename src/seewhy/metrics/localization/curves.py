@@ -8,7 +8,7 @@ import numpy as np
 
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter, MissingExtra
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 from .boxes import BoxScoring
 from .pixels import PixelScoring
@@ -84,7 +84,7 @@ def _boxes(axes: Any, scoring: BoxScoring) -> None:
 
 def _precision(axes: Any, scoring: PixelScoring) -> None:
     (score,) = [each for each in scoring.scores(None) if each.name == "PxAP"]
-    beside = {control.name: f"{100 * control.value:.1f} %" for control in score.controls}
+    beside = {control.name: in_percent(control.value) for control in score.controls}
     for name, curve in scoring.curves().items():
         known = ~np.isnan(curve.precision)
         label = f"maps, PxAP {_said(score)}" if name == MAPS else f"{name}, PxAP {beside[name]}"
@@ -125,4 +125,4 @@ def _background(axes: Any, scoring: BackgroundScoring) -> None:
 
 def _said(score: LocalizationScore) -> str:
     low, high = score.interval
-    return f"{100 * score.value:.1f} % ({100 * low:.0f} to {100 * high:.0f})"
+    return f"{in_percent(score.value)} ({100 * low:.0f} to {100 * high:.0f})"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from seewhy.json_text import as_json
+from seewhy.printable import in_percent
 
 FIXED = "none: the threshold was fixed beforehand"
 NO_THRESHOLD = "none: there is no threshold"
@@ -83,10 +84,10 @@ def table(scores: Iterable[LocalizationScore] | Mapping[str, Iterable[Localizati
     """
     rows = [["", "measure", "value", "95 % interval", "photos", "random", "centre", "supervision (threshold)"]]
     for name, each in _named(scores):
-        controls = {control.name: f"{_percent(control.value)} ({_span(control.interval)})" for control in each.controls}
+        controls = {control.name: f"{in_percent(control.value)} ({_span(control.interval)})" for control in each.controls}
         at = f" ({', '.join(f'{threshold:.3g}' for threshold in each.thresholds)})" if each.thresholds else ""
         rows.append(
-            [name, each.name, _percent(each.value), _span(each.interval), str(each.images), controls.get("random", "-"),
+            [name, each.name, in_percent(each.value), _span(each.interval), str(each.images), controls.get("random", "-"),
              controls.get("centre", "-"), each.supervision + at]
         )  # fmt: skip
     kept = [column for column in zip(*rows, strict=True) if any(column)]
@@ -116,13 +117,9 @@ def _named(scores: Iterable[F] | Mapping[str, Iterable[F]]) -> Sequence[tuple[st
     return [("", each) for each in scores]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
 def _span(interval: tuple[float, float]) -> str:
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
 
 
 def _shown(value: float, interval: tuple[float, float]) -> str:
-    return f"{_percent(value)} ({_span(interval)})"
+    return f"{in_percent(value)} ({_span(interval)})"

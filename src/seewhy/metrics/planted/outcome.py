@@ -9,6 +9,7 @@ from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Failed, Refused
 from seewhy.metrics.regional.chance import enough_photos
 from seewhy.metrics.verdict.ranking import MethodRank, Values, ranked
+from seewhy.printable import in_percent
 from seewhy.truth.accuracy import Portion
 
 from .marks import PLANTINGS
@@ -61,14 +62,16 @@ class PlantedTruth:
         """What came of it, a sentence a line."""
         proof = (
             f"a head fitted to {self.fitted} photos, each with either {self.noun} in turn ({PLANTINGS[self.what].kinds}), "
-            f"tells {self.marked} of the held-out photos by their {self.noun}, and without one {self.bare.share:.0%}, which is "
-            "chance"
+            f"tells {self.marked} of the held-out photos by their {self.noun}, and without one "
+            f"{in_percent(self.bare.share, 0)}, which is chance"
         )
         if not self.planted:
             return (
-                f"No {self.what} could be planted in {self.model}: {proof}; {USED:.0%} with the {self.noun} are asked for.",
+                f"No {self.what} could be planted in {self.model}: {proof}; {in_percent(USED, 0)} with the "
+                f"{self.noun} are asked for.",
             )
-        head = f"{self.what.capitalize()} planted in {self.model}: {proof}. A {self.noun} takes {self.area:.1%} of the area."
+        area = f"A {self.noun} takes {in_percent(self.area)} of the area."
+        head = f"{self.what.capitalize()} planted in {self.model}: {proof}. {area}"
         return (head, *(self._of(row) for row in self.rankings["beyond"] if not row.control))
 
     def _of(self, row: MethodRank) -> str:
@@ -83,8 +86,9 @@ class PlantedTruth:
         told = "has less there than a random map" if less else too_few if few else "cannot be told from a random map"
         verdict = "finds it" if found else told
         return (
-            f"{row.method} {verdict}{f', {tie}' if tie and found else ''}: {mass.mean:.1%} of its evidence lies on the "
-            f"{self.noun} ({mass.low:.1%} to {mass.high:.1%}), and it points at it in {pointing.mean:.0%}."
+            f"{row.method} {verdict}{f', {tie}' if tie and found else ''}: {in_percent(mass.mean)} of its evidence lies on the "
+            f"{self.noun} ({in_percent(mass.low)} to {in_percent(mass.high)}), and it points at it in "
+            f"{in_percent(pointing.mean, 0)}."
         )
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from seewhy.pictures.legend import with_legend
 from seewhy.pictures.outlines import Outline, outlined
 from seewhy.pictures.render import Look
 from seewhy.pictures.side_by_side import Panel, side_by_side
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 from .frames import Shares, on_photo
 from .search import EvidencePile
@@ -48,7 +48,9 @@ def evidence_picture(
         if isinstance(small.image, Image.Image) and isinstance(small.box, Extent):
             where = [Outline("", "", on_photo(box, small.box), colour=colour) for box, colour in boxes]
             panels.append(
-                Panel(outlined(small.overlay(), where, None, small.image.size), f"{share:.0%}: {printable(name, 60)}")
+                Panel(
+                    outlined(small.overlay(), where, None, small.image.size), f"{in_percent(share, 0)}: {printable(name, 60)}"
+                )
             )
     said = [str(each) for each in (*piles, *rows)] or [f"{explained}: no region stands out"]
     return side_by_side(panels, "; ".join(said))

@@ -17,7 +17,7 @@ from seewhy.errors import NoSuchName, closest
 from seewhy.json_text import as_json
 from seewhy.maps.heatmaps import Failed
 from seewhy.maps.saving import sheet_png
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 from .photos import MeanMap
 from .picture import evidence_picture
@@ -138,9 +138,9 @@ def means_of(means: Mapping[str, MeanMap]) -> dict[str, NDArray[np.float64]]:
 
 
 def _words(row: RegionShare) -> tuple[str, ...]:
-    span = "-" if row.low is None or row.high is None else f"{row.low:.1%} to {row.high:.1%}"
+    span = "-" if row.low is None or row.high is None else f"{in_percent(row.low)} to {in_percent(row.high)}"
     times = "-" if row.times is None else f"x {row.times:.3g}"
-    others = "-" if row.others is None else f"{row.others:.1%}"
+    others = "-" if row.others is None else in_percent(row.others)
     sure = "-" if row.adjusted is None else f"{row.adjusted:.2g}"
     said = {"few": "too few photos to tell", "unsure": "", "more": "MORE", "less": "less"}[row.verdict]
-    return row.within, row.who, str(row.photos), f"{row.share:.1%}", span, f"{row.area:.1%}", times, others, sure, said
+    return row.within, row.who, str(row.photos), in_percent(row.share), span, in_percent(row.area), times, others, sure, said

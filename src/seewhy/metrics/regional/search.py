@@ -19,6 +19,7 @@ from seewhy.arrays import Floats
 from seewhy.images.places import Extent
 from seewhy.maps.heatmap import Heatmap
 from seewhy.metrics.localization.resampling import middle, resampled
+from seewhy.printable import in_percent
 
 from .chance import LEVEL
 from .frames import GRID, Shares, on_photo
@@ -104,8 +105,8 @@ class EvidencePile:
 
     def __str__(self) -> str:
         return (
-            f"{self.explained}: {self.share:.1%} ({self.low:.1%} to {self.high:.1%}) of the evidence at "
-            f"{self.place}: {self.area:.1%} of the area, {self.others:.1%} in maps of other classes; "
+            f"{self.explained}: {in_percent(self.share)} ({in_percent(self.low)} to {in_percent(self.high)}) of the evidence "
+            f"at {self.place}: {in_percent(self.area)} of the area, {in_percent(self.others)} in maps of other classes; "
             f"{self.photos} photos, adjusted p {self.adjusted:.2g}"
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.metrics.localization.resampling import middle, resampled
+from seewhy.printable import in_percent
 from seewhy.targets.target import Labels
 from seewhy.truth.labels import named_classes
 
@@ -72,12 +73,11 @@ class RegionShare:
         return {**asdict(self), "times": self.times, "verdict": self.verdict}
 
     def __str__(self) -> str:
-        span = "" if self.low is None or self.high is None else f" ({self.low:.1%} to {self.high:.1%})"
+        span = "" if self.low is None or self.high is None else f" ({in_percent(self.low)} to {in_percent(self.high)})"
         count = f"{self.photos} photo{'s' * (self.photos != 1)}"
         sure = "" if self.adjusted is None else f", adjusted p {self.adjusted:.2g}"
-        return (
-            f"{self.who}: {self.share:.1%}{span} of the evidence in {self.within}, {self.area:.1%} of the area, {count}{sure}"
-        )
+        area = f"{in_percent(self.area)} of the area"
+        return f"{self.who}: {in_percent(self.share)}{span} of the evidence in {self.within}, {area}, {count}{sure}"
 
 
 def region_shares(

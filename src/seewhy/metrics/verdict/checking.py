@@ -22,7 +22,7 @@ from seewhy.metrics.stability import Stability, stability
 from seewhy.metrics.subject import Subject, subjects
 from seewhy.models.model import Model
 from seewhy.objects.shift import PARTED
-from seewhy.printable import quoted
+from seewhy.printable import in_percent, quoted
 from seewhy.remaking.question import method_again
 from seewhy.targets.parse import Targets
 from seewhy.targets.target import Unit
@@ -170,7 +170,10 @@ def disagreement_check(model: Model, image: Images, heatmap: Heatmap) -> Check:
         return Check("disagreement", "none", f"It is of Grad-CAM beside HiResCAM alone, and this is {heatmap.source.method}.")
     apart = heatmap.source.measured.get(NAME, 0.0)
     status: Status = "amber" if apart >= PARTED else "green"
-    says = f"HiResCAM has {apart:.1%} of the evidence elsewhere; from {PARTED:.0%} on averaging the gradient may have moved it."
+    says = (
+        f"HiResCAM has {in_percent(apart)} of the evidence elsewhere; from {in_percent(PARTED, 0)} on averaging the gradient "
+        "may have moved it."
+    )
     return Check("disagreement", status, says, apart, better="lower")
 
 
@@ -186,7 +189,7 @@ def completeness_check(model: Model, image: Images, heatmap: Heatmap) -> Check:
         return Check("completeness", "grey", "The map should sum up to zero, of which no gap is a share.")
     share = abs(gap / whole)
     status: Status = "green" if share <= EXACT else "red" if share >= ROUGH else "amber"
-    says = f"The map sums up to what it explains but for {share:.1%}."
+    says = f"The map sums up to what it explains but for {in_percent(share)}."
     return Check("completeness", status, says, share, better="lower")
 
 

@@ -19,6 +19,7 @@ from seewhy.metrics.games.picture import framed
 from seewhy.metrics.games.playing import Asking, cell_shares, whole_grid
 from seewhy.metrics.given import as_given
 from seewhy.prepare.batch import Batch
+from seewhy.printable import in_percent
 from seewhy.targets.target import Class
 
 GRIDS = 20  # photos that are asked about, where nobody says another number
@@ -147,7 +148,9 @@ class PhotoGrids:
             return []
         if self.why or not self.grids:
             why = (
-                self.why or f"of {len(self.classes)} photos a class has {SURE:.0%} or more, and a grid takes {SIZE**2} classes"
+                self.why
+                or f"of {len(self.classes)} photos a class has {in_percent(SURE, 0)} or more, and a grid takes {SIZE**2} "
+                "classes"
             )
             return [f"grid: {why}"]
         reduced = () if self.asking is None else self.asking.notes

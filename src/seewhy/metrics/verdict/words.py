@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from seewhy.metrics.regional.chance import enough_photos
 from seewhy.objects.shift import PARTED
+from seewhy.printable import in_percent
 
 from .checking import BLIND, LEARNED, ROUGH, UNSTEADY
 from .criteria import CRITERIA
@@ -126,9 +127,9 @@ def doubtful(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> tu
     if means.get("stability", 1.0) < UNSTEADY:
         why.append(f"under changes that nobody would mind its maps keep a rank correlation of {means['stability']:.2f} only")
     if means.get("disagreement", 0.0) >= PARTED:
-        why.append(f"HiResCAM has {means['disagreement']:.0%} of the evidence elsewhere")
+        why.append(f"HiResCAM has {in_percent(means['disagreement'], 0)} of the evidence elsewhere")
     if means.get("completeness", 0.0) >= ROUGH:
-        why.append(f"its maps miss what they promise to sum up to by {means['completeness']:.0%}")
+        why.append(f"its maps miss what they promise to sum up to by {in_percent(means['completeness'], 0)}")
     return tuple(why)
 
 
@@ -192,7 +193,9 @@ def _how_sure(
     stood = {method: values[DECIDING][method] for method in (*trusted, *others)}
     share = first_share(stood, "higher", tuple(trusted), seed)
     what = "it is" if len(trusted) == 1 else "one of these is"
-    return [] if share is None else [f"How sure: {what} the best by deletion in {share:.1%} of resampled sets of photos."]
+    return (
+        [] if share is None else [f"How sure: {what} the best by deletion in {in_percent(share)} of resampled sets of photos."]
+    )
 
 
 def _ties(trusted: Sequence[str], values: Mapping[str, Values], seed: int) -> list[str]:
