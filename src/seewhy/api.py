@@ -74,6 +74,9 @@ if TYPE_CHECKING:
     from seewhy.dataset.dataset_run import DatasetRun as DatasetRun
     from seewhy.dataset.dataset_run import open_run as open_run
     from seewhy.dataset.running import explain_dataset as explain_dataset
+    from seewhy.dataset.sharing.epochs import keras_callback as keras_callback
+    from seewhy.dataset.sharing.epochs import lightning_callback as lightning_callback
+    from seewhy.dataset.sharing.trackers import log_maps as log_maps
     from seewhy.diagnosis.doctor import doctor as doctor
     from seewhy.exporting.export import Exported as Exported
     from seewhy.exporting.export import export as export
@@ -114,6 +117,8 @@ _LATE = {  # loaded when they are first asked for
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     **dict.fromkeys(("DatasetRun", "open_run"), "seewhy.dataset.dataset_run"),
     "explain_dataset": "seewhy.dataset.running",
+    "log_maps": "seewhy.dataset.sharing.trackers",
+    **dict.fromkeys(("keras_callback", "lightning_callback"), "seewhy.dataset.sharing.epochs"),
     "compare_runs": "seewhy.dataset.comparing.comparing_runs",
     "RunDifference": "seewhy.dataset.comparing.difference_record",
     "audit": "seewhy.dataset.auditing.asking", "Audit": "seewhy.dataset.auditing.record",

@@ -28,6 +28,7 @@ from seewhy.cli.commands.report import report
 from seewhy.cli.commands.run import run
 from seewhy.cli.commands.sanity import sanity
 from seewhy.cli.commands.segment import segment
+from seewhy.cli.commands.share import share
 from seewhy.cli.commands.trust import trust
 from seewhy.cli.commands.units import units
 from seewhy.cli.commands.verify import verify
@@ -84,7 +85,7 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, doctor, trust, compare, sanity, game, detections, drift, verify,
-    run, report, diff, labels, layers, units, export, methods, metrics, demo,
+    run, report, diff, share, labels, layers, units, export, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seewhy.comparison.measures import centre, flat, spearman
+from seewhy.dataset.photo_grid import on_photo_grid
 from seewhy.dataset.photo_rows import MapRow
-from seewhy.images.places import Extent
 from seewhy.maps.source import Predicted
 from seewhy.objects.shift import energy_shift
-from seewhy.pictures.stretching import stretch
 
 from .matching import KeptPhoto
 
@@ -113,9 +111,9 @@ def _looks(a: KeptPhoto, b: KeptPhoto, to_b: Any, method: str) -> tuple[LookChan
 
 
 def _look_change(a: MapRow, b: MapRow, size: tuple[int, int] | None, target: str) -> LookChange | None:
-    if size is None or not isinstance(a.box, Extent) or not isinstance(b.box, Extent):
+    placed = [] if size is None else [grid for one in (a, b) if (grid := on_photo_grid(one, size, SIDE)) is not None]
+    if len(placed) < 2:
         return None
-    placed = [_on_grid(one, box, size) for one, box in ((a, a.box), (b, b.box))]
     seen = placed[0][1] & placed[1][1]
     if not seen.any():
         return None
@@ -128,17 +126,6 @@ def _look_change(a: MapRow, b: MapRow, size: tuple[int, int] | None, target: str
         moved = float(np.hypot(*(centres[1] - centres[0])) / max(seen.shape))
     label = b.label or str(b.index)
     return LookChange(target, label, rank, energy_shift(values[0][seen], values[1][seen]), moved)
-
-
-def _on_grid(one: MapRow, box: Extent, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A map on the grid of the photo, and where the network saw it."""
-    scale = SIDE / max(size)
-    small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-    across, down = small[0] / size[0], small[1] / size[1]
-    placed = Extent(box.left * across, box.top * down, box.right * across, box.bottom * down)
-    evidence = one.values - np.float32(one.nothing)
-    ones = np.ones(one.values.shape, np.float32)
-    return stretch(evidence, placed, small, one.cells), stretch(ones, placed, small) > 0
 
 
 def _shares(pair: tuple[MapRow, MapRow] | None) -> dict[str, tuple[float, float]]:
