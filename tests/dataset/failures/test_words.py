@@ -20,10 +20,10 @@ def test_the_main_points_of_a_run():
     photos = [answered(i, 0, 0, 0.9, maps=[shown(evidence={"on_object": i / 30, "object_area": 0.5})]) for i in range(30)]
     photos += [answered(30 + i, 1, 0, 0.9, {"brightness": 0.1}) for i in range(10)]
     text = "\n".join(says(analyse(photos, total=50)))
-    assert "75.0% (30 of 40; " in text
+    assert "75.0 % (30 of 40; " in text
     assert "It is too sure of itself: it gives its answers 90% on average, and is right in 75%." in text
     assert "are too few to look for groups" in text
-    assert "50.0% (15 of 30; " in text
+    assert "50.0 % (15 of 30; " in text
     assert "10 of 50 photos are still missing" in text
 
 

@@ -114,7 +114,7 @@ def test_tables_have_heads(text):
     ("some", "words"),
     [
         ([], "The run has no photos yet."),
-        ([answered(0, 0, 0)], "100.0% (1 of 1; "),
+        ([answered(0, 0, 0)], "100.0 % (1 of 1; "),
         ([answered(i, 0, 1) for i in range(25)], "25 wrong answers, of which the run has features of 0"),
         ([answered(i, None, 1) for i in range(3)], "No truth is known"),
         ([answered(0, 0, 0, error="BadImage: no image", maps=[], predicted=None)], "BadImage: no image"),
