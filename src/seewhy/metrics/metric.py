@@ -54,7 +54,8 @@ class Metric(Generic[Terms]):
 
     better: which values are better.  takes: what it reads of a map: "map", its values on the image's grid; "shares", what
     it says that each place adds to the score; "heatmap", the question, too, which it asks again.
-    share: it lies between 0 and 1 where probabilities are read, and is printed in per cent.
+    share: where probabilities are read it is a share of the score or of the image, and is printed in per cent; of those that
+    subtract curves it may be below 0.
     """
 
     name: str

@@ -113,7 +113,9 @@ def _grids(found: MethodComparison, methods: Sequence[str]) -> list[dict[str, An
             {
                 "end": end,
                 "name": printable(_photo(found, place).name, WORDS),
-                "explained": printable(source.label or source.target, WORDS),
+                "explained": printable(
+                    source.label or (source.target if source.index is None else f"class {source.index}"), WORDS
+                ),
                 "photo": shown.photo and Thumbnail.of(shown.photo, SIDE),
                 "cells": [(method, drawn.get(method), _number(found, place, method, GRID)) for method in methods],
             }

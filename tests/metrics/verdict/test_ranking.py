@@ -121,3 +121,9 @@ def test_how_sure_the_first_is():
     mixed = GOOD + np.tile([1.0, -1.0], 5)
     assert 0.3 < first_share({"a": a, "b": mixed}, "higher", ("a",)) < 0.9
     assert first_share({"a": np.full(3, np.nan), "b": np.ones(3)}, "higher", ("a",)) is None
+
+
+def test_of_hits_alone_the_interval_is_not_a_point():
+    """Wilson's of 12 hits of 12: from n / (n + z^2) to 1."""
+    (row,) = ranked({"a": np.r_[np.ones(12), np.nan]}, "higher")
+    assert (row.low, row.high) == pytest.approx((12 / (12 + 1.959964**2), 1))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seewhy.metrics.localization.resampling import DRAWS, middle, resampled
 from seewhy.metrics.regional.chance import LEVEL, holm, sign_flips
+from seewhy.truth.accuracy import Portion
 
 CONTROLS = ("random-map", "centre")  # methods that know nothing of the network: what all others have to be ahead of
 FEASIBLE = 100_000  # photos: more than that nobody shows a network to settle a tie
@@ -89,11 +90,17 @@ def ranked(values: Values, better: str, seed: int = 0) -> tuple[MethodRank, ...]
     to_random, to_centre = (differences(own, known.get(control), sign, seed) for control in CONTROLS)
     return tuple(
         MethodRank(
-            method, means[method], *interval(known[method], seed), int(np.isfinite(known[method]).sum()), method == best,
+            method, means[method], *_mean_interval(known[method], seed), int(np.isfinite(known[method]).sum()), method == best,
             to_best.get(method), to_random.get(method), to_centre.get(method),
         )
         for method in order
     )  # fmt: skip
+
+
+def _mean_interval(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    """That of the mean; of hits and misses, 1 and 0, Wilson's, which holds also where all are hits."""
+    own = values[np.isfinite(values)]
+    return Portion(int(own.sum()), len(own)).interval if np.isin(own, (0, 1)).all() else interval(own, seed)
 
 
 def interval(values: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:

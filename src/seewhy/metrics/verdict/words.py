@@ -89,7 +89,8 @@ def unknown(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> tup
     if ahead.settled or (enough_photos([ahead.photos] * tests).all() and ahead.low <= 0):
         return ()
     more = f"; about {ahead.further:,} more photos like these would settle it" if ahead.further else ""
-    return (f"{ahead.photos} photos are too few to tell {tests} methods from a random map{more}",)
+    photos = "1 photo is" if ahead.photos == 1 else f"{ahead.photos} photos are"
+    return (f"{photos} too few to tell {'a method' if tests == 1 else f'{tests} methods'} from a random map{more}",)
 
 
 def like_centre(by_name: Mapping[str, Mapping[str, MethodRank]], method: str) -> str:
