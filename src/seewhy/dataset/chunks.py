@@ -4,10 +4,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seewhy.errors import BadImage, Misuse
 from seewhy.explaining.engine import explain_batch
+from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.source import ModelFacts
 from seewhy.methods.making.method import Method
 from seewhy.prepare.batch import joined
@@ -16,6 +18,7 @@ from seewhy.targets.target import Class, Labels, PerImage, Top
 from seewhy.truth.given import GroundTruth
 
 from .ahead import ReadPhoto, read_ahead
+from .full_maps import keep_full
 from .items import Item
 from .looking import Looking
 from .photo_rows import TOP
@@ -36,7 +39,8 @@ class RunSettings:
     """How the photos of a run are explained.
 
     methods: with their settings; targets: "top", "true", or both; layer: None for the model's default.
-    workers: threads that read and decode photos.
+    workers: threads that read and decode photos; marks: where the objects are.
+    full_maps: the folder of the run, where maps of full size are stored beside its rows; "" where they are not.
     """
 
     methods: tuple[Method[Any], ...]
@@ -44,6 +48,7 @@ class RunSettings:
     layer: str | None = None
     workers: int = 1
     marks: GroundTruth = field(default_factory=GroundTruth, repr=False)
+    full_maps: str = ""
 
 
 def explain_chunk(model: Any, items: Sequence[Item], settings: RunSettings) -> "pyarrow.Table":
@@ -140,5 +145,16 @@ def _rows(photos: Sequence[ReadPhoto], found: Looking, settings: RunSettings, la
             rows.append(failed_row(photo, labels, failed[place]))
             continue
         maps = [heatmap for heatmap in found.maps if heatmap.place == place]
-        rows += photo_rows_of(photo, found.answers[place], maps, settings.targets, labels, settings.marks)
+        made = photo_rows_of(photo, found.answers[place], maps, settings.targets, labels, settings.marks)
+        rows += made
+        if settings.full_maps:
+            _keep_full(settings.full_maps, made, maps)
     return rows
+
+
+def _keep_full(folder: str, rows: NewRows, maps: Sequence[Heatmap]) -> None:
+    """Store the maps of a photo whose rows have them coarse."""
+    by_question = {(heatmap.source.method, heatmap.source.index): heatmap.values for heatmap in reversed(maps)}
+    for row in rows:
+        if row.get("map_coarse"):
+            keep_full(Path(folder), row["item"], row["method"], row["target"], by_question[row["method"], row["index"]])

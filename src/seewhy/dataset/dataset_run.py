@@ -14,6 +14,7 @@ from seewhy.images.photo import read
 from seewhy.maps.heatmap import Heatmap
 from seewhy.printable import printable, quoted
 
+from .full_maps import full_map
 from .info import RunInfo, read_info
 from .photo_rows import TOP, TRUE, PhotoRow, photo_rows
 from .reading import read_bytes
@@ -106,7 +107,8 @@ class DatasetRun:
         return [RunError(**row) for row in rows.to_pylist()]
 
     def heatmap(self, item: int, target: str = TOP, method: str | None = None, image: Any = None) -> Heatmap:
-        """One map, over its photo, where it was when it was made; its values are equal to the rounding of float16.
+        """One map, over its photo, where it was when it was made; its values are equal to the rounding of float16, and exactly
+        where the run has maps of full size and the row's is coarse.
 
         target: "top", what the network saw for its answer, or "true", for the right one; where these are one class, both are
             the one map there is.  method: one of the run's, by default the first.
@@ -116,7 +118,9 @@ class DatasetRun:
         row = self._row(item, target, method)
         photo = self._photo(row, image)
         try:
-            heatmap = heatmap_of(row, photo)
+            full = self.info.full_maps and row["map_coarse"]
+            values = full_map(self.folder, int(item), row["method"], row["target"]) if full else None
+            heatmap = heatmap_of(row, photo, values)
         except (ValueError, TypeError) as error:
             raise BadRecord(f"{printable(self.folder)}: the row of photo {item} is damaged: {error}.") from None
         if heatmap.source.image_sha256 not in ("", image_sha256(photo)):

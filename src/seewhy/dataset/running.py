@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from seewhy.progress import shown, stop_asked
 
 from .chunks import RunSettings
 from .dataset_run import DatasetRun, open_run
+from .full_maps import zarr
 from .held import held
 from .info import FILE, RunInfo, chunk_for, read_info, write_info
 from .items import Listing
@@ -45,6 +47,7 @@ def explain_dataset(
     masks: str | Path | None = None,
     workers: int | None = None,
     ray: str | None = None,
+    full_maps: bool = False,
 ) -> DatasetRun:
     """Explain all photos of a set and store the maps, with what the model said, as a run; docs/run.md tells of it.
 
@@ -60,6 +63,7 @@ def explain_dataset(
         for each GPU or, without any, for each CPU.
     ray: the address of a Ray cluster to run on: "auto", HOST:PORT, or "local" for all processors of this machine; the model
         then has to come from `load`.
+    full_maps: also store the maps of more than 4096 values as they are, in maps.zarr.
     Raises Misuse where the question cannot be asked of this model, or the folder has a run of other settings; NotWritten where
     the disk is full: what was stored stays, and the same call goes on.
     """
@@ -73,6 +77,9 @@ def explain_dataset(
             typed=f"--target true: {why}. Give --truth, a table of labels, or ask for top as well.",
         )
     folder = Path(to)
+    if full_maps:
+        zarr()
+        settings = replace(settings, full_maps=str(folder.absolute()))
     with held(folder):
         info = begun(folder, info_of(model, listing, settings))
         missing = [*gaps(folder, info.count, info.chunk)]
@@ -132,6 +139,7 @@ def info_of(model: Model, listing: Listing, settings: RunSettings) -> RunInfo:
         digest=listing.digest,
         chunk=chunk_for(len(listing)),
         layer=settings.layer,
+        full_maps=bool(settings.full_maps),
         prepare=stored(facts_of(model.prepare)),
         recipe=stored(facts.recipe),
         conditions=stored(facts.conditions),

@@ -36,6 +36,7 @@ class RunOptions:
     batch_size: int | None
     workers: int | None
     ray: str | None
+    full_maps: bool
     as_json: bool
 
 
@@ -76,6 +77,7 @@ class RunOptions:
     "--ray", is_flag=False, flag_value="local", metavar="[ADDRESS]",
     help="Run on a Ray cluster: its HOST:PORT, or auto; without one, on all processors of this machine.",
 )  # fmt: skip
+@click.option("--full-maps", is_flag=True, help="Store maps of more than 4096 values as they are, too: maps.zarr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(network: ModelOptions, **options: Any) -> None:
     """Explain all photos of a set and store what came of them, as a table that anybody can read.
@@ -108,7 +110,15 @@ def explain_set(network: ModelOptions, options: RunOptions) -> None:
     targets = [target.strip() for target in options.target.split(",")]
     with stoppable(lambda: say("seewhy: ending with the photos that are done; Ctrl-C again ends at once.", err=True)) as stop:
         found = explain_dataset(
-            model, listing, options.out, methods, targets, options.layer, workers=options.workers, ray=options.ray
+            model,
+            listing,
+            options.out,
+            methods,
+            targets,
+            options.layer,
+            workers=options.workers,
+            ray=options.ray,
+            full_maps=options.full_maps,
         )
         stopped = stop.is_set()
     tell(found, options.as_json)
