@@ -36,6 +36,14 @@ def test_its_table_has_all_rows_in_their_order(stored_run):
         run.table(["scores"])
 
 
+def test_a_single_column_can_be_asked_for_and_what_is_no_condition_is_refused(stored_run):
+    run = seewhy.open_run(stored_run())
+    assert run.table("item") == run.table(["item"])
+    with pytest.raises(seewhy.BadParameter, match=r"give an expression of pyarrow\.compute"):
+        run.table(where="right = false")
+    assert repr(run) == f"<DatasetRun {run.folder}: 5 photos, red, grad-cam>"
+
+
 def test_what_was_written_in_pieces_stands_in_the_order_of_the_photos(stored_run):
     folder = stored_run()
     whole = read_part(part_path(folder, 0))

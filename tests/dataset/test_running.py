@@ -223,6 +223,15 @@ def test_what_cannot_be_asked_is_refused_before_a_photo_is_read(photos, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+def test_the_paths_in_a_table_may_begin_elsewhere(photos, tmp_path):
+    name = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))[0]
+    (tmp_path / "labels.csv").write_text(f"file,label\n{name},dark\n")
+    run = seewhy.explain_dataset(
+        made["model"](), tmp_path / "labels.csv", tmp_path / "run", made["OCCLUSION"], root=photos, workers=1
+    )
+    assert run.photo(0).path == str(photos / name)
+
+
 def test_the_true_class_alone_is_refused_where_no_truth_is_known(photos, tmp_path):
     with pytest.raises(seewhy.BadParameter, match=r'target="true": what the photos show is not known.* Give truth='):
         seewhy.explain_dataset(made["model"](), photos, tmp_path / "run", made["OCCLUSION"], target="true", truth="none")

@@ -58,6 +58,7 @@ def test_lists_arrays_and_ranges_are_several():
     assert as_targets([Top(2), Contrast("red", "green")], LABELS) == [Top(2), Contrast(0, (1,))]
     [each] = as_targets(PerImage(["red", "region:green"]), LABELS)
     assert each == PerImage([Class(0), Region(1)])
+    assert str(each) == "each image's own"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A stored run, opened: its table, its photos, its maps.  No network is loaded."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,7 +43,7 @@ def open_run(path: str | Path) -> "DatasetRun":
     return DatasetRun(Path(path), read_info(Path(path)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DatasetRun:
     """A stored run: `run.table()` has its rows, `run.heatmap(item)` gives a map back.
 
@@ -51,7 +51,11 @@ class DatasetRun:
     """
 
     folder: Path
-    info: RunInfo = field(repr=False)
+    info: RunInfo
+
+    def __repr__(self) -> str:
+        methods = ", ".join(self.info.method_names)
+        return f"<DatasetRun {printable(self.folder)}: {self.info.count} photos, {printable(self.info.model)}, {methods}>"
 
     def __len__(self) -> int:
         """How many photos have rows so far."""
@@ -66,13 +70,17 @@ class DatasetRun:
     def _done(self) -> Any:
         return done(self.folder, self.info.count)
 
-    def table(self, columns: Sequence[str] | None = None, where: Any = None) -> "pyarrow.Table":
+    def table(self, columns: str | Sequence[str] | None = None, where: Any = None) -> "pyarrow.Table":
         """The rows in the order item, method, target.
 
         columns: names of some; docs/run.md tells of all.  where: a condition on rows, an expression of pyarrow.compute:
-        `where=~pc.field("right")`.  Raises NoSuchName for an unknown column.
+        `where=~pc.field("right")`.  Raises NoSuchName for an unknown column, BadParameter where the condition is none.
         """
-        wanted = list(NAMES if columns is None else columns)
+        from pyarrow.compute import Expression  # here, for it comes with an extra
+
+        if where is not None and not isinstance(where, Expression):
+            raise BadParameter(f'where={quoted(where)}: give an expression of pyarrow.compute, such as ~pc.field("right").')
+        wanted = list(NAMES if columns is None else [columns] if isinstance(columns, str) else columns)
         for name in wanted:
             if name not in NAMES:
                 raise NoSuchName("column", name, closest(str(name), [*NAMES]), "docs/run.md tells of all.")

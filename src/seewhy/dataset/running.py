@@ -45,6 +45,7 @@ def explain_dataset(
     truth: str | Path | None = None,
     boxes: str | Path | None = None,
     masks: str | Path | None = None,
+    root: str | Path | None = None,
     workers: int | None = None,
     ray: str | None = None,
     full_maps: bool = False,
@@ -59,6 +60,7 @@ def explain_dataset(
     methods: names or methods, as `explain` takes them.
     target: "top", what it saw for its answer; "true", what it saw for the right one, where it is known; or both.
     truth: what the photos show, where the data does not say it: a table, or "folders".  boxes, masks: where the objects are.
+    root: where the paths in a table begin, by default in the folder that it lies in.
     workers: threads that read and decode photos, by default as many as there are processors; on Ray, processes, by default one
         for each GPU or, without any, for each CPU.
     ray: the address of a Ray cluster to run on: "auto", HOST:PORT, or "local" for all processors of this machine; the model
@@ -69,7 +71,9 @@ def explain_dataset(
     """
     arrow()
     settings = run_settings(model if ray is None else loadable(model), methods, target, layer, workers)
-    listing = data if isinstance(data, Listing) else list_items(data, model.labels, truth=truth, boxes=boxes, masks=masks)
+    listing = (
+        data if isinstance(data, Listing) else list_items(data, model.labels, truth=truth, boxes=boxes, masks=masks, root=root)
+    )
     if settings.targets == (TRUE,) and not any(listing.classes):
         why = "what the photos show is not known, so there is no true class to explain"
         raise BadParameter(

@@ -45,6 +45,22 @@ def test_on_the_honest_network_there_is_no_false_alarm_of_evidence(models, scene
     assert "shortcut" not in {each.verdict for each in found.classes}
 
 
+def test_what_is_no_model_is_refused(scene_folder):
+    with pytest.raises(BadParameter, match=r"dict is no model\. Make one"):
+        audit({}, scene_folder(32, 92_000, KINDS, "mark"))
+
+
+def test_of_photos_that_show_several_classes_the_first_counts_and_that_is_said(models, scene_folder, tmp_path):
+    paths = sorted(scene_folder(32, 92_000, KINDS, "mark").rglob("*.png"))
+    lines = [f"{path},{label}" for path in paths for label in (path.parent.name, "key")]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *lines]) + "\n")
+    found = audit(models["honest"], tmp_path / "labels.csv", budget=20)
+    assert {*found.evidence.classes} == {*KINDS}
+    assert found.evidence.target == "each image's own"
+    several = f"{found.photos} of {found.photos} photos show several classes: each counts as the first"
+    assert any(note.startswith(several) for note in found.notes)
+
+
 def test_without_truth_a_class_is_what_the_model_takes_photos_for(models, scene_folder):
     folder = scene_folder(32, 92_000, KINDS, "mark")
     found = audit(models["shortcut"], folder, truth="none", budget=80)

@@ -18,6 +18,7 @@ from seewhy.metrics.regional.photos import EvidenceReader
 from seewhy.metrics.regional.search import DRAWS
 from seewhy.metrics.regional.text import text_on
 from seewhy.metrics.regional.within import EvidenceRegion, FrameRegion, MarkedRegion, TextRegion, frame_boxes
+from seewhy.models.model import require
 from seewhy.progress import shown, stop_asked
 from seewhy.targets.target import Class, PerImage, Target, Top
 
@@ -62,6 +63,7 @@ def audit(
         then drawn, evenly of each class.  By default all are looked at.
     Raises BadParameter where there are no photos, or the model gives no classes; MissingExtra for text without the extra.
     """
+    require(model, "scores")
     listing = list_items(data, model.labels, truth=truth, boxes=boxes, masks=masks, root=root)
     return audit_of(model, listing, method, layer, text, budget, seed)
 
@@ -139,6 +141,8 @@ def _notes(listing: Listing, known: Sequence[Item], items: Sequence[Item]) -> li
         notes.append("what the photos show is not known: a photo's class is what the model takes it for")
     elif len(known) < len(listing):
         notes.append(f"{len(listing) - len(known)} of {len(listing)} photos are left out: what they show is not known")
+    if several := sum(len({*item.truth}) > 1 for item in items):
+        notes.append(f"{several} of {len(items)} photos show several classes: each counts as the first that is given of it")
     if len(items) < len(known or listing):
         notes.append(
             f"{len(items)} of {len(known or listing)} photos were drawn, evenly of each class: the budget allows no more"
