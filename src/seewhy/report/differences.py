@@ -18,7 +18,7 @@ from seewhy.errors import SeewhyError
 from seewhy.maps.shrinking import shrunk
 from seewhy.maps.source import Predicted
 from seewhy.pictures.thumbnails import Thumbnail
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 SIDE, PHOTOS, CLASSES, WORDS = 200, 60, 40, 200  # pixels of a picture; photos and classes that are shown; characters
 SAID = {
@@ -54,8 +54,8 @@ def _class_row(each: ClassDifference) -> dict[str, Any]:
     answers = each.answers
     return {
         "label": printable(each.label, WORDS), "photos": each.photos, "told": ", ".join(told),
-        "before": "" if answers is None else f"{answers.before.share:.0%}",
-        "after": "" if answers is None else f"{answers.after.share:.0%}",
+        "before": "" if answers is None else in_percent(answers.before.share, 0),
+        "after": "" if answers is None else in_percent(answers.after.share, 0),
         "fixed": "" if answers is None else answers.fixed, "broken": "" if answers is None else answers.broken,
         "shift": "" if each.shift is None else str(each.shift),
     }  # fmt: skip
@@ -75,7 +75,8 @@ def _card(photo: PhotoDifference, found: RunDifference, a: DatasetRun, b: Datase
         "name": printable(Path(photo.path).name, WORDS), "change": photo.change, "said": SAID[photo.change],
         "truth": printable("; ".join(photo.truth), WORDS), "before": _answer(photo.before), "after": _answer(photo.after),
         "explained": "" if looks is None else printable(looks.label, WORDS),
-        "shift": "" if looks is None else f"{looks.energy_shift:.0%}", "pictures": pictures, "fault": fault or photo.apart,
+        "shift": "" if looks is None else in_percent(looks.energy_shift, 0),
+        "pictures": pictures, "fault": fault or photo.apart,
     }  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def _path(photo: PhotoDifference) -> str | None:
 def _answer(predicted: Predicted | None) -> str:
     if predicted is None:
         return ""
-    chance = "" if predicted.probability is None else f" {predicted.probability:.0%}"
+    chance = "" if predicted.probability is None else f" {in_percent(predicted.probability, 0)}"
     return printable(f"{predicted.label or predicted.index}{chance}", WORDS)
 
 

@@ -31,7 +31,7 @@ def test_a_fact_that_tells_a_class_is_found_and_the_others_are_not():
     assert first.others == pytest.approx(np.median(table["width"][10:]))
     assert first.p < 0.01
     assert [each for each in found if each.tells] == [first]
-    assert "tells 100% of pairs apart" in str(first)
+    assert "tells 100 % of pairs apart" in str(first)
     assert len(found) == 6
 
 
@@ -63,7 +63,7 @@ def test_a_size_is_told_as_a_share():
     first = dependences(table, GROUPS)[0]
     assert (first.own, first.others) == (0.9, 0.0)
     assert first.told == pytest.approx(0.95)
-    assert "90% on 10 photos, 0% on those" in str(first)
+    assert "90 % on 10 photos, 0 % on those" in str(first)
     assert not first.background
 
 

@@ -69,7 +69,7 @@ def test_the_answer_of_a_network_that_sees_red_follows_a_red_corner(red_model):
     assert np.asarray(part.shown[1][0])[0, 0].tolist() == [255, 0, 0]
     (sure,) = adjusted_parts([part], [part.p])
     assert sure.verdict == "follows"
-    assert "8 become red (100%" in str(sure)
+    assert "8 become red (100 %" in str(sure)
     assert sure.facts["follows"]["count"] == 8
 
 

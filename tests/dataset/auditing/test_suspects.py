@@ -51,7 +51,9 @@ def test_what_is_told_from_chance_among_its_kind_is_worth_a_trial():
     ]
     assert [each.p for each in found] == pytest.approx([0.005 * FAMILIES, 0.01 * FAMILIES, 0.01 * FAMILIES])
     assert found[0].boxes == found[1].boxes == (CORNER,)
-    assert found[1].why.startswith("50% (40% to 60%) of the evidence lies in corner:ne:0.25, which is 6% of the area; 5% in")
+    assert found[1].why.startswith(
+        "50 % (40 % to 60 %) of the evidence lies in corner:ne:0.25, which is 6 % of the area; 5 % in"
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ def test_a_mean_has_its_interval():
     change = MeanChange.of([0.0, 0.5, 1.0, 0.5, 0.5, 0.5])
     assert change.mean == pytest.approx(0.5)
     assert change.low < 0.5 < change.high
-    assert str(change).startswith("50.0% (")
-    assert str(MeanChange.of([0.25])) == "25.0%"
+    assert str(change).startswith("50.0 % (")
+    assert str(MeanChange.of([0.25])) == "25.0 %"
     assert MeanChange.of([]) is None
 
 

@@ -97,6 +97,8 @@ def print_difference(found: "RunDifference", worst: int) -> None:
 
 
 def _row(photo: "PhotoDifference") -> tuple[str, ...]:
-    moved = "-" if photo.looks is None else f"{photo.looks.energy_shift:.0%}"
+    from seewhy.printable import in_percent
+
+    moved = "-" if photo.looks is None else in_percent(photo.looks.energy_shift, 0)
     said = ["-" if one is None else printable(one.label or str(one.index), LABEL // 2) for one in (photo.before, photo.after)]
     return printable(photo.path, 200), printable("; ".join(photo.truth), LABEL // 2), *said, photo.change, moved

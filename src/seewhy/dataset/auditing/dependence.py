@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import Floats
 from seewhy.metrics.regional.chance import LEVEL
 from seewhy.metrics.regional.search import FEWEST
+from seewhy.printable import in_percent
 
 from .facts import BACKGROUND, words_of_fact
 
@@ -53,11 +54,11 @@ class FactDependence:
 
     def __str__(self) -> str:
         share = self.fact.startswith(("size ", "format "))
-        own, others = (f"{value:.0%}" if share else f"{value:.4g}" for value in (self.own, self.others))
+        own, others = (in_percent(value, 0) if share else f"{value:.4g}" for value in (self.own, self.others))
         middle = "" if share else "median "
         return (
             f"{words_of_fact(self.fact)}: {middle}{own} on {self.photos} photos, {others} on those of other classes; it tells "
-            f"{max(self.told, 1 - self.told):.0%} of pairs apart, adjusted p {self.p:.2g}"
+            f"{in_percent(max(self.told, 1 - self.told), 0)} of pairs apart, adjusted p {self.p:.2g}"
         )
 
 

@@ -13,6 +13,7 @@ from seewhy.images.places import Extent
 from seewhy.metrics.localization.resampling import middle, resampled
 from seewhy.metrics.regional.chance import LEVEL, sign_flips
 from seewhy.metrics.regional.frames import Shares, on_photo
+from seewhy.printable import in_percent
 from seewhy.truth.accuracy import Portion
 
 DONORS, RECIPIENTS, FEWEST = 4, 24, 6  # photos that a part is cut from, and pasted onto; fewer of these tell nothing
@@ -75,8 +76,9 @@ class PlantedPart:
         else_ = "" if self.elsewhere is None else f", at another place on {self.elsewhere.part}"
         return (
             f"pasted onto {self.photos} photos of other classes, {said}: {part.part} become {self.explained} "
-            f"({part.share:.0%}, {low:.0%} to {high:.0%}), with the same place of another class's photo "
-            f"{self.random.part}{else_}; the score rises by {self.rise:.3g} ({self.low:.3g} to {self.high:.3g}) more"
+            f"({in_percent(part.share, 0)}, {in_percent(low, 0)} to {in_percent(high, 0)}), with the same place of another "
+            f"class's photo {self.random.part}{else_}; "
+            f"the score rises by {self.rise:.3g} ({self.low:.3g} to {self.high:.3g}) more"
         )
 
 

@@ -10,6 +10,7 @@ from seewhy.metrics.regional.report import EvidenceReport
 from seewhy.metrics.regional.search import TIMES
 from seewhy.metrics.regional.shares import ALL
 from seewhy.metrics.regional.within import frame_boxes
+from seewhy.printable import in_percent
 
 from .alike import AlikePlace
 from .audit_photos import AuditPhoto
@@ -105,8 +106,9 @@ def _places(report: EvidenceReport) -> list[Suspicion]:
     return [
         Suspicion(
             pile.explained, "place", pile.place,
-            f"{pile.share:.0%} ({pile.low:.0%} to {pile.high:.0%}) of the evidence lies at {pile.place}, which are "
-            f"{pile.area:.0%} of the area; {pile.others:.0%} in maps of other classes",
+            f"{in_percent(pile.share, 0)} ({in_percent(pile.low, 0)} to {in_percent(pile.high, 0)}) of the evidence lies at "
+            f"{pile.place}, which are {in_percent(pile.area, 0)} of the area; "
+            f"{in_percent(pile.others, 0)} in maps of other classes",
             _p(pile.adjusted), pile.boxes, pile.share, pile.others, pile.area,
         )
         for pile in report.piles or ()
@@ -121,9 +123,10 @@ def _regions(report: EvidenceReport) -> list[Suspicion]:
             continue
         if row.explained == ALL and len(report.classes) < 2:
             continue
-        span = "" if row.low is None or row.high is None else f" ({row.low:.0%} to {row.high:.0%})"
-        others = "" if row.others is None else f"; {row.others:.0%} in maps of other classes"
-        why = f"{row.share:.0%}{span} of the evidence lies in {row.within}, which is {row.area:.0%} of the area{others}"
+        span = "" if row.low is None or row.high is None else f" ({in_percent(row.low, 0)} to {in_percent(row.high, 0)})"
+        others = "" if row.others is None else f"; {in_percent(row.others, 0)} in maps of other classes"
+        share, area = in_percent(row.share, 0), in_percent(row.area, 0)
+        why = f"{share}{span} of the evidence lies in {row.within}, which is {area} of the area{others}"
         boxes = frame_boxes(row.within)
         found.append(
             Suspicion(row.explained, "region", row.within, why, _p(row.adjusted), boxes, row.share, row.others, row.area)
@@ -143,7 +146,7 @@ def _alike(places: Sequence[AlikePlace], photos: Sequence[AuditPhoto]) -> list[S
         area = float(place.cells.mean())
         share, rest = (sum(some) / len(some) if some else 0.0 for some in (shares, others))
         if share >= TIMES * area:
-            why = f"{place}; {share:.0%} of the evidence lies there, {area:.0%} of the area"
+            why = f"{place}; {in_percent(share, 0)} of the evidence lies there, {in_percent(area, 0)} of the area"
             found.append(Suspicion(place.explained, "alike", place.place, why, _p(place.p), (place.box,), share, rest, area))
     return found
 

@@ -12,6 +12,7 @@ from seewhy.comparison.table import cell
 from seewhy.json_text import as_json
 from seewhy.metrics.localization.resampling import middle, resampled
 from seewhy.metrics.regional.chance import LEVEL
+from seewhy.printable import in_percent
 
 from .mcnemar import PairedAnswers
 from .photo_difference import CHANGES, PhotoDifference
@@ -36,8 +37,8 @@ class MeanChange:
         return cls(count, float(rows.mean()), low, high)
 
     def __str__(self) -> str:
-        span = "" if self.low is None or self.high is None else f" ({self.low:.1%} to {self.high:.1%})"
-        return f"{self.mean:.1%}{span}"
+        span = "" if self.low is None or self.high is None else f" ({in_percent(self.low)} to {in_percent(self.high)})"
+        return f"{in_percent(self.mean)}{span}"
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,11 @@ class RunDifference:
     def _says(self) -> Iterator[str]:
         counts, n = self.counts, len(self.photos)
         if (found := self.answers) is not None:
-            span = "" if found.low is None or found.high is None else f" ({found.low:+.1%} to {found.high:+.1%})"
+            span = "" if found.low is None or found.high is None else f" ({_signed(found.low)} to {_signed(found.high)})"
             sure = "beyond chance" if found.p <= LEVEL else "which chance gives as well"
             yield (
-                f"B gets {found.after.share:.1%} of {found.photos} photos right, A {found.before.share:.1%}: "
-                f"{found.difference:+.1%}{span}, {sure} (McNemar, p {found.p:.2g}); {found.fixed} are right now, "
+                f"B gets {in_percent(found.after.share)} of {found.photos} photos right, A {in_percent(found.before.share)}: "
+                f"{_signed(found.difference)}{span}, {sure} (McNemar, p {found.p:.2g}); {found.fixed} are right now, "
                 f"{found.broken} are wrong now"
             )
         yield f"{n - counts['same'] - counts['unknown']} of {n} photos have another answer"
@@ -129,8 +130,9 @@ class RunDifference:
                 )
         for each in self.classes:
             if each.answers is not None and each.adjusted is not None and each.adjusted <= LEVEL:
+                before, after = (in_percent(part.share, 0) for part in (each.answers.before, each.answers.after))
                 yield (
-                    f"{each.label}: {each.answers.before.share:.0%} right before, {each.answers.after.share:.0%} now, over "
+                    f"{each.label}: {before} right before, {after} now, over "
                     f"{each.photos} photos (adjusted p {each.adjusted:.2g})"
                 )
             if each.looks_elsewhere and each.shift is not None:
@@ -174,6 +176,10 @@ class RunDifference:
                 row[f"{side}_probability"] = None if said is None else said.probability
             writer.writerow({key: cell(value) if isinstance(value, str) else value for key, value in row.items()})
         return text.getvalue()
+
+
+def _signed(share: float) -> str:
+    return f"{'+' if share >= 0 else '-'}{in_percent(abs(share))}"
 
 
 def _less(change: MeanChange) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 from seewhy.errors import BadParameter
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.shrinking import shrunk
-from seewhy.printable import printable, quoted
+from seewhy.printable import in_percent, printable, quoted
 
 SIDE = 512  # pixels of the longer side of a picture that is logged
 Logger = Callable[[str, Image.Image, str, int], Any]  # name, picture, caption, step
@@ -78,5 +78,5 @@ def _key(name: str, heatmap: Heatmap, taken: Sequence[str]) -> str:
 
 def _caption(heatmap: Heatmap) -> str:
     source = heatmap.source
-    chance = "" if source.probability is None else f", {source.probability:.1%}"
+    chance = "" if source.probability is None else f", {in_percent(source.probability)}"
     return printable(f"{source.method} for {source.label or source.target}{chance}", 200)
