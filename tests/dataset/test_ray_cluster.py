@@ -30,9 +30,12 @@ def ray(monkeypatch):
     return module
 
 
-@pytest.mark.parametrize("address", ["nowhere", "host:port", ":6379", "ray://host", ""])
+@pytest.mark.parametrize("address", ["nowhere", "host:port", ":6379", "ray://host:10001", ""])
 def test_what_is_no_address_is_told(ray, address):
-    with pytest.raises(BadParameter, match=r"is no address of a Ray cluster: give HOST:PORT"), cluster(address):
+    with (
+        pytest.raises(BadParameter, match=r"is no address of a Ray cluster: on a machine of the cluster give"),
+        cluster(address),
+    ):
         pass
     assert ray.calls == []
 
@@ -45,6 +48,18 @@ def test_where_nobody_listens_nobody_waits(ray):
         with refused, cluster(f"127.0.0.1:{port}"):
             pass
     assert ray.calls == []
+
+
+def test_a_cluster_that_ended_is_not_waited_for(ray):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        found = f"127.0.0.1:{taken.getsockname()[1]}"
+        ray._private = SimpleNamespace(services=SimpleNamespace(canonicalize_bootstrap_address=lambda address: found))
+        with pytest.raises(BadParameter, match=rf"No Ray cluster answers at '{found}': .*refused"), cluster("auto"):
+            pass
+    del ray._private
+    with cluster("auto"):
+        assert ray.calls[0]["address"] == "auto"
 
 
 def test_a_cluster_that_is_there_is_joined_and_left(ray):

@@ -62,7 +62,7 @@ class ClusterShape(NamedTuple):
 def cluster(address: str = LOCAL) -> Iterator[Any]:
     """Ray, connected to a cluster: the one that this process is connected to already, else that of the address.
 
-    address: "local", for one on this machine that ends with the block; "auto"; HOST:PORT or ray://HOST:PORT.
+    address: "local", for one on this machine that ends with the block; "auto" or HOST:PORT, for one that it belongs to.
     Raises MissingExtra without Ray, BadParameter where no cluster answers there.
     """
     with ExitStack() as stack:
@@ -77,6 +77,7 @@ def cluster(address: str = LOCAL) -> Iterator[Any]:
             with _own(ray):
                 yield ray
         else:
+            address = _found(ray) if address == AUTO else address
             _reach(address)
             try:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -143,15 +144,25 @@ def _hush(ray: Any) -> None:
         worker.gcs_error_subscriber.close()
 
 
+def _found(ray: Any) -> str:
+    """The address that Ray itself finds for "auto", which may be that of a cluster that ended: Ray would try it for minutes."""
+    try:
+        return ray._private.services.canonicalize_bootstrap_address(AUTO) or AUTO
+    except AttributeError:  # its own names, which another version may not have
+        return AUTO
+    except ConnectionError as error:
+        raise _unreachable(AUTO, printable(error, 200)) from None
+
+
 def _reach(address: str) -> None:
     """Raises BadParameter where nobody listens at HOST:PORT, for which Ray would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     if address == AUTO:
         return
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or "/" in host:
         raise BadParameter(
-            f"{quoted(address)} is no address of a Ray cluster: give HOST:PORT, ray://HOST:PORT, auto for the one that this "
-            "machine belongs to, or local for one on this machine."
+            f"{quoted(address)} is no address of a Ray cluster: on a machine of the cluster give HOST:PORT, or auto; or local, "
+            "for one on this machine alone. Ray's client (ray://) cannot do it."
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
