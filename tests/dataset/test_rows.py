@@ -89,6 +89,15 @@ def test_the_amounts_of_a_regression_are_no_answer_that_is_right_or_wrong(maps):
     ]
 
 
+def test_scores_that_are_no_numbers_are_no_answer(maps):
+    """Else each such photo of class 0 would count as answered right."""
+    rows = rows_of((0,), maps(2, 0), scores=np.array([np.nan, 1, 2]), chances=np.full(3, np.nan))
+    assert [(row["target"], row["index"], row["predicted"], row["right"]) for row in rows] == [
+        ("top", 2, None, None),
+        ("true", 0, None, None),
+    ]
+
+
 def test_what_it_saw_is_weighted_by_the_map(maps):
     a = np.arange(8.0).reshape(2, 2, 2)
     row, _ = rows_of((2,), maps(1, 2), a=a)

@@ -57,7 +57,8 @@ def photo_rows_of(
     if answer.a is not None:
         embedding = pooled(answer.a)
         said |= {"embedding": half(embedding), "embedding_size": len(embedding)}
-    top, rows = None if answer.scores is None else int(answer.scores.argmax()), dict[tuple[str, int | None], dict[str, Any]]()
+    top = None if answer.scores is None else int(_falling(answer.scores)[0])
+    rows = dict[tuple[str, int | None], dict[str, Any]]()
     methods = list(dict.fromkeys(heatmap.source.method for heatmap in maps))
     for heatmap in maps if TOP in targets or photo.item.truth else ():
         source = heatmap.source
@@ -87,9 +88,9 @@ def _of_file(photo: ReadPhoto, labels: Labels) -> dict[str, Any]:
 def _of_answer(truth: Sequence[int], answer: PhotoAnswer, labels: Labels) -> dict[str, Any]:
     """The columns of what the network said.  Raises NoSuchName where a true class is none of the network's."""
     scores, chances = answer.scores, answer.probabilities
-    if scores is None or chances is None:  # the amounts of a regression are no classes, of which one is right
-        return {"predicted": None, "right": None}
-    order = np.argsort(-scores, kind="stable")
+    if scores is None or chances is None or np.isnan(chances).any():
+        return {"predicted": None, "right": None}  # amounts of a regression, or no numbers: none is the class it is taken for
+    order = _falling(scores)
     best = [_class(int(index), chances, labels) for index in order[:BEST]]
     said: dict[str, Any] = {f"predicted{name}": best[0][key] for name, key in _PREDICTED.items()} | {"top": best, "right": None}
     if truth:
@@ -97,6 +98,11 @@ def _of_answer(truth: Sequence[int], answer: PhotoAnswer, labels: Labels) -> dic
         place = int(np.flatnonzero(order == best_true)[0])
         said |= {"right": place == 0, "true_rank": place + 1, "true_probability": float(chances[best_true])}
     return said
+
+
+def _falling(scores: NDArray[Any]) -> NDArray[np.intp]:
+    """The classes by falling score, as `Top` has them."""
+    return np.argsort(-scores, kind="stable")
 
 
 _PREDICTED = {"": "index", "_label": "label", "_probability": "probability"}

@@ -32,7 +32,11 @@ COLUMNS = (
     Column("file_bytes", "int64", "the size of the file"),
     Column("truth", "list<int32>", "the true classes, by index; empty where none is known"),
     Column("truth_labels", "list<string>", "their labels, as the model names them"),
-    Column("predicted", "int32", "the likeliest class; null where the model gives no classes, as a regression does"),
+    Column(
+        "predicted",
+        "int32",
+        "the likeliest class; null where there is none: of a regression, of scores that are no numbers",
+    ),
     Column("predicted_label", "string", "its label"),
     Column("predicted_probability", "float32", "its probability, 0 to 1"),
     Column("top", f"list<struct<{CLASS}>>", "the five likeliest classes, likeliest first"),

@@ -111,6 +111,12 @@ def test_maps_are_counted_and_not_rows(photos, tmp_path):
     assert seewhy.open_run(tmp_path / "run").table(["item"]).num_rows == 10
 
 
+def test_a_network_that_gives_no_answers_is_told(photos, tmp_path):
+    done = run(photos, "-o", tmp_path / "run", "--task", "regression")
+    assert "of none a class that it is taken for" in done.output, done.output
+    assert json.loads(run(photos, "-o", tmp_path / "run", "--task", "regression", "--json").stdout)["of_known_truth"] == 0
+
+
 def test_where_it_runs_and_where_paths_begin_is_said(photos, tmp_path, monkeypatch):
     asked = []
 

@@ -55,7 +55,7 @@ def test_odd_runs_have_an_analysis_too(photos):
 
 def test_a_run_of_a_regression_is_refused():
     amounts = [replace(photo, predicted=None, right=None) for photo in some(3)]
-    with pytest.raises(seewhy.NotApplicable, match="gives no classes"):
+    with pytest.raises(seewhy.NotApplicable, match="took no photo for a class"):
         analyse(amounts)
     assert len(analyse([*amounts, answered(3, 0, 0)]).run.failed) == 3
 

@@ -131,7 +131,7 @@ def explain_set(network: ModelOptions, options: RunOptions) -> None:
 
 def tell(found: "DatasetRun", as_json: bool) -> None:
     """Say what came of the run."""
-    table = found.table(["item", "right", "method"])  # a row without a method has no map
+    table = found.table(["item", "right", "method", "predicted"])  # a row without a method has no map
     right = dict(zip(table["item"].to_pylist(), table["right"].to_pylist(), strict=True))
     known = [value for value in right.values() if value is not None]
     errors = found.errors()
@@ -149,6 +149,8 @@ def tell(found: "DatasetRun", as_json: bool) -> None:
     if len(errors) > SHOWN:
         say(f"seewhy: {len(errors)} photos failed; these are the first {SHOWN}.", err=True)
     share = f", {in_percent(sum(known) / len(known))} of {len(known)} right" if known else ", no truth known"
+    if table["predicted"].null_count == len(table) > len(errors):
+        share = ", of none a class that it is taken for (a regression, or scores that are no numbers)"
     maps = len(table) - table["method"].null_count
     s = "s" if found.info.count > 1 else ""
     say(f"{len(right)} of {found.info.count} photo{s}{share}, {maps} map{'s' if maps != 1 else ''} -> {found.folder}")

@@ -13,7 +13,7 @@ from seewhy.truth.accuracy import Portion, top
 
 from .calibration import Calibration, calibration
 from .confusing import ConfusionCell, confusion_cells
-from .gathering import NO_CLASSES, GatheredRun, gathered
+from .gathering import NO_CLASS, GatheredRun, gathered
 from .groups import FailureGroups, failure_groups, unsure_groups
 from .hiding import HiddenChecks, HiddenEvidence, hidden_checks, to_check
 from .reasons import WrongReasons, wrong_reasons
@@ -88,10 +88,10 @@ def analyse(
     installed.
     """
     run = gathered(photos, seed) if most is None else gathered(photos, seed, most)
-    if run.failed and {one.error for one in run.failed} == {NO_CLASSES} and len(run.failed) == run.count:
+    if run.failed and {one.error for one in run.failed} == {NO_CLASS} and len(run.failed) == run.count:
         raise NotApplicable(
-            "The model of this run gives no classes, of which one could be right: there is nothing to report of. Its maps "
-            "are in the rows of the run: seewhy.open_run(...).photos()."
+            "The model of this run took no photo for a class that could be right: it is a regression, or its scores are no "
+            "numbers (NaN). There is nothing to report of. Its maps are in the rows of the run: seewhy.open_run(...).photos()."
         )
     every = sorted([*run.wrong, *run.right, *run.untold], key=lambda photo: photo.item)
     reasons = wrong_reasons(run.right, every, seed)

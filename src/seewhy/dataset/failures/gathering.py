@@ -10,7 +10,7 @@ from seewhy.dataset.photo_rows import PhotoRow
 from seewhy.truth.accuracy import Judgement
 
 MOST = 2000  # photos that are kept of the wrong, of the right, and of those without truth; of more these are drawn
-NO_CLASSES = "the network gives no classes"
+NO_CLASS = "the network took it for no class: it is a regression, or its scores are no numbers"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def gathered(photos: Iterable[PhotoRow], seed: int = 0, most: int = MOST) -> Gat
     for photo in photos:
         count += 1
         if photo.error is not None or photo.predicted is None:
-            failed.append(Failure(photo.item, photo.path, photo.error or NO_CLASSES))
+            failed.append(Failure(photo.item, photo.path, photo.error or NO_CLASS))
             continue
         said = photo.predicted
         names |= {one.index: one.label for one in (said, *photo.top) if one.label}
