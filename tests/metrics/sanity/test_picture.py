@@ -47,6 +47,15 @@ def test_maps_of_single_pixels_are_drawn_in_grey(made_heatmap, written):
         assert len(tops) == 1
 
 
+@pytest.mark.parametrize("box", [(0, 0, 120, 80), (20, 0, 100, 80)])
+def test_a_grey_picture_of_a_part_says_which_part_it_is_of(made_heatmap, written, box):
+    channels = np.ones((3, 8, 8), np.float32)
+    pixels = replace(made_heatmap(channels.max(0), (120, 80), box=box, params={}), channels=channels)
+    strip_picture({"gradient": MapStrip(pixels, [], [])}, [], "", 96)
+    said = " ".join(text for text, *_ in written)
+    assert ("columns 20 to 100, rows 0 to 80" in said) == (box[0] == 20)
+
+
 def test_a_strip_is_a_png(tmp_path):
     with pytest.raises(seewhy.BadParameter, match=r"saved as \.png"):
         save_strip(tmp_path / "strip", Image.new("RGB", (4, 4)), "cat.jpg")

@@ -277,8 +277,9 @@ def with_both_classes(targets: list[Any]) -> list[Any]:
         raise click.UsageError(NO_CONTRAST)
     several = list[Any]()
     for target in targets:
-        two = isinstance(target, Contrast) and len(target.against) == 1
-        several += [target, *([Class(target.of), Class(target.against[0])] if two else [])]
+        several.append(target)
+        if isinstance(target, Contrast) and len(target.rivals) == 1:
+            several += [Class(target.of), Class(target.rivals[0])]
     return [target for place, target in enumerate(several) if target not in several[:place]]
 
 

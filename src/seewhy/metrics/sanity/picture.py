@@ -9,6 +9,7 @@ from PIL import Image
 
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter
+from seewhy.images.places import Extent
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.saving import sheet_png
 from seewhy.maps.sheet_picture import colour_bar
@@ -41,7 +42,7 @@ def strip_picture(strips: Mapping[str, MapStrip], stages: Sequence[str], heading
     for name, strip in strips.items():
         small = shrunk(strip.trained, side)
         photo = Thumbnail.of(small.image, side, "png") if isinstance(small.image, Image.Image) else None
-        lines = [name, says(strip.trained.source)]
+        lines = [name, says(strip.trained.source), _part(strip.trained)]
         cells: list[GridCell | None] = [GridCell(photo, tuple(GridText(printable(line, 100)) for line in lines if line))]
         cells.append(GridCell(_drawn(strip.trained, strip.trained, side, looks), ()))
         for heatmap, alike in zip(strip.stages, strip.similarities, strict=True):
@@ -65,6 +66,19 @@ def save_strip(path: Path, picture: Image.Image, image: str) -> Path:
     with replacing(path, of=f"the sanity check of {image}") as beside:
         beside.write_bytes(sheet_png(picture))
     return path
+
+
+def _part(heatmap: Heatmap) -> str:
+    """Which part of the photo its grey pictures show, where that is not all of it; "" of a map that is drawn over the photo."""
+    if "grey" not in heatmap.pictures or not isinstance(heatmap.box, Extent):
+        return ""
+    left, top, right, bottom = map(round, heatmap.box)
+    whole = (0, 0, *heatmap.size)
+    return (
+        ""
+        if (left, top, right, bottom) == whole
+        else f"shown: what the network saw, columns {left} to {right}, rows {top} to {bottom}"
+    )
 
 
 def _drawn(heatmap: Heatmap, over: Heatmap, side: int, looks: list[str]) -> Thumbnail:
