@@ -21,7 +21,7 @@ from seewhy.metrics.verdict.criteria import CRITERIA
 from seewhy.metrics.verdict.outcome import NOTE, ORDER, MethodComparison, examples_of
 from seewhy.metrics.verdict.ranking import MethodRank
 from seewhy.pictures.thumbnails import Thumbnail
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 SIDE = 168  # pixels of a picture
 WORDS = 300  # characters of what a stranger wrote
@@ -79,7 +79,7 @@ def page_of(found: MethodComparison, truths: Sequence[PlantedTruth] = ()) -> str
                 "noun": truth.noun,
                 "says": [printable(line) for line in truth.says],
                 "bars": _bars(truth.rankings["mass"]) if truth.planted else [],
-                "area": f"{truth.area:.1%}",
+                "area": in_percent(truth.area),
                 "columns": len({each.source.method for each in truth.examples}),
                 "pictures": [(each.source.method, Thumbnail.of(each.drawn(), SIDE)) for each in truth.examples],
             }

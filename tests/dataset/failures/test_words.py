@@ -21,7 +21,7 @@ def test_the_main_points_of_a_run():
     photos += [answered(30 + i, 1, 0, 0.9, {"brightness": 0.1}) for i in range(10)]
     text = "\n".join(says(analyse(photos, total=50)))
     assert "75.0 % (30 of 40; " in text
-    assert "It is too sure of itself: it gives its answers 90% on average, and is right in 75%." in text
+    assert "It is too sure of itself: it gives its answers 90 % on average, and is right in 75 %." in text
     assert "are too few to look for groups" in text
     assert "50.0 % (15 of 30; " in text
     assert "10 of 50 photos are still missing" in text
@@ -29,7 +29,7 @@ def test_the_main_points_of_a_run():
 
 def test_without_truth_only_what_is_known_is_said():
     assert [*says(analyse([answered(0, None, 0, 0.7)]))] == [
-        "No truth is known of the photos: their answers are given with a probability of 70% on average."
+        "No truth is known of the photos: their answers are given with a probability of 70 % on average."
     ]
     assert [*says(analyse([]))] == ["The run has no photos yet."]
 
@@ -50,7 +50,7 @@ def test_what_came_of_hiding_is_said_of_wrong_and_of_right_ones():
     hidden = HiddenChecks(True, tuple(HiddenEvidence(i, "evidence", 0.2, cat, *rest) for i, *rest in checks))
     wrong, right = hiding(replace(found, hidden=hidden))
     assert wrong == (
-        "With their evidence hidden (up to 20% of the photo), 1 of 2 wrong answers change, 1 of them to a true class; with as "
+        "With their evidence hidden (up to 20 % of the photo), 1 of 2 wrong answers change, 1 of them to a true class; with as "
         "much hidden at a random place, 0 (p 1)."
     )
     assert right.endswith("1 of 1 suspicious right answers change; with as much hidden at a random place, 1 (p 1).")
@@ -59,6 +59,6 @@ def test_what_came_of_hiding_is_said_of_wrong_and_of_right_ones():
 def test_quantities_have_their_units():
     assert [chance(0.0123), chance(0.001), chance(1e-9)] == ["p 0.012", "p 0.001", "p below 0.001"]
     assert [apart(each) for each in (-0.1, 0.3, 0.6, 0.9)] == ["hardly apart", "weakly apart", "well apart", "far apart"]
-    assert [quantity(0.123, "share"), quantity(71.6, ""), quantity(300, "pixels")] == ["12%", "72", "300 pixels"]
+    assert [quantity(0.123, "share"), quantity(71.6, ""), quantity(300, "pixels")] == ["12 %", "72", "300 pixels"]
     said = difference(TraitDifference("brightness", "dark", "share", 0.1, 0.5, 0.02, 9, 0.001, 0.0123))
-    assert said == "dark (brightness 10% on average, 50% of those answered right; adjusted p 0.012)"
+    assert said == "dark (brightness 10 % on average, 50 % of those answered right; adjusted p 0.012)"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from seewhy.metrics.regional.chance import LEVEL
+from seewhy.printable import in_percent
 
 from .analysis import FailureAnalysis
 from .calibration import Calibration
@@ -36,7 +37,7 @@ def how_right(found: FailureAnalysis) -> Iterator[str]:
         many = (
             "No truth is known of the photos" if found.right is None else f"Of {_photos(len(run.unjudged))} no truth is known"
         )
-        yield f"{many}: their answers are given with a probability of {run.unjudged.mean():.0%} on average."
+        yield f"{many}: their answers are given with a probability of {in_percent(run.unjudged.mean(), 0)} on average."
     if run.failed:
         yield f"{_photos(len(run.failed))} could not be explained: they are listed at the end."
     if found.missing:
@@ -53,9 +54,10 @@ def how_calibrated(one: Calibration) -> str:
         else "too sure of itself" if one.over > 0 else "not as sure as it could be"
     )  # fmt: skip
     return (
-        f"It is {verdict}: it gives its answers {one.confidence:.0%} on average, and is right in {one.accuracy:.0%}. The "
-        f"expected calibration error is {one.ece:.1%} (95 % interval {one.low:.1%} to {one.high:.1%}); a perfectly calibrated "
-        f"network would show {one.expected:.1%} on as many photos ({chance(one.p)})."
+        f"It is {verdict}: it gives its answers {in_percent(one.confidence, 0)} on average, and is right in "
+        f"{in_percent(one.accuracy, 0)}. The expected calibration error is {in_percent(one.ece)} (95 % interval "
+        f"{in_percent(one.low)} to {in_percent(one.high)}); a perfectly calibrated network would show "
+        f"{in_percent(one.expected)} on as many photos ({chance(one.p)})."
     )
 
 
@@ -112,7 +114,7 @@ def chance(p: float) -> str:
 
 def quantity(value: float, unit: str) -> str:
     """A number with its unit."""
-    return f"{value:.0%}" if unit == "share" else f"{value:.0f} {unit}".rstrip()
+    return in_percent(value, 0) if unit == "share" else f"{value:.0f} {unit}".rstrip()
 
 
 def wrong_reason(found: FailureAnalysis) -> Iterator[str]:
@@ -148,8 +150,8 @@ def _hidden(found: FailureAnalysis, what: str, some: list[HiddenEvidence]) -> st
     righted = sum(one.right for one in some) if what == "wrong answers" else 0
     more = f", {righted} of them to a true class" if righted else ""
     return (
-        f"With their evidence hidden (up to {HIDDEN:.0%} of the photo), {changed} of {len(some)} {what} change{more}; with as "
-        f"much hidden at a random place, {beside} ({chance(found.hidden.p(some))})."
+        f"With their evidence hidden (up to {in_percent(HIDDEN, 0)} of the photo), {changed} of {len(some)} {what} "
+        f"change{more}; with as much hidden at a random place, {beside} ({chance(found.hidden.p(some))})."
     )
 
 

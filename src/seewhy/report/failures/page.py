@@ -24,7 +24,7 @@ from seewhy.dataset.failures.words import OTHERS, RIGHT, difference, pairs, plac
 from seewhy.dataset.info import RunInfo
 from seewhy.dataset.photo_rows import PhotoRow
 from seewhy.errors import NotWritten
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 from seewhy.truth.accuracy import by_class
 
 from .diagram import diagram
@@ -200,7 +200,7 @@ def _card(found: FailureAnalysis, photo: PhotoRow, view: PhotoView, grouped: int
     shown = photo.map()
     return {
         "item": photo.item, "name": _name(photo), "path": printable(photo.path, WORDS), "kind": kind, "truth": truth,
-        "answer": answer, "sure": f"{confidence(photo):.0%}", "confidence": f"{confidence(photo):.4f}",
+        "answer": answer, "sure": in_percent(confidence(photo), 0), "confidence": f"{confidence(photo):.4f}",
         "true": "" if photo.true_probability is None else _percent(photo.true_probability),
         "rank": photo.true_rank or 0, "group": grouped, "ratio": f"{min(3.0, max(0.33, view.ratio)):.3f}",
         "fault": view.fault, "kinds": view.kinds, "short": "" if short is None else f"{short:.4f}",
@@ -211,11 +211,12 @@ def _card(found: FailureAnalysis, photo: PhotoRow, view: PhotoView, grouped: int
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
+    return in_percent(share, 0) if share >= 0.01 else in_percent(share) if share >= 0.001 else "less than 0.1 %"
 
 
 def _on_object(evidence: Any) -> str:
-    return f"{evidence['on_object']:.0%} of the evidence is on the object, which has {evidence['object_area']:.0%} of the area"
+    on, of = (in_percent(evidence[name], 0) for name in ("on_object", "object_area"))
+    return f"{on} of the evidence is on the object, which has {of} of the area"
 
 
 def _hidden(found: FailureAnalysis, one: HiddenEvidence | None) -> str:
@@ -225,7 +226,8 @@ def _hidden(found: FailureAnalysis, one: HiddenEvidence | None) -> str:
 
     def named(answer: Any) -> str:
         return (
-            f"{printable(found.run.names.get(answer.index) or answer.label or answer.index, LABEL)}, {answer.probability:.0%}"
+            f"{printable(found.run.names.get(answer.index) or answer.label or answer.index, LABEL)}, "
+            f"{in_percent(answer.probability, 0)}"
         )
 
     return f"With {what} hidden: {named(one.without)}. With as much hidden elsewhere: {named(one.random)}."
