@@ -24,6 +24,12 @@ def test_photos_go_where_they_belong():
     assert (run.named((0, 2)), run.name(3), run.name(7)) == ("cat or cow", "hen", "class 7")
 
 
+def test_copies_of_a_file_are_counted_and_those_with_another_label():
+    files = [("a", 0), ("a", 0), ("b", 1), ("a", 1), ("c", None), ("c", None), (None, 0), (None, 1)]
+    run = gathered(answered(item, truth, 0, sha256=sha256) for item, (sha256, truth) in enumerate(files))
+    assert (run.copies, run.contradicted) == (3, 1)
+
+
 def test_of_many_photos_some_are_kept_and_all_are_counted():
     run = gathered((answered(i, 0, 1) for i in range(100)), seed=3, most=10)
     assert (len(run.wrong), run.wrong_count, len(run.judgements)) == (10, 100, 100)

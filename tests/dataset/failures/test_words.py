@@ -27,6 +27,14 @@ def test_the_main_points_of_a_run():
     assert "10 of 50 photos are still missing" in text
 
 
+def test_copies_are_said():
+    text = "\n".join(says(analyse([answered(0, 0, 0, sha256="a"), answered(1, 0, 0, sha256="a")])))
+    assert "1 photo have" not in text
+    assert "1 photo has the very file of another one, so intervals and p are surer than they may be." in text
+    text = "\n".join(says(analyse([answered(i, min(i, 1), 0, sha256="a") for i in range(3)])))
+    assert "2 photos have the very file of another one, so intervals and p are surer than they may be; of them 2 have" in text
+
+
 def test_without_truth_only_what_is_known_is_said():
     assert [*says(analyse([answered(0, None, 0, 0.7)]))] == [
         "No truth is known of the photos: their answers are given with a probability of 70 % on average."

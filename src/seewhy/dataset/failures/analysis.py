@@ -51,6 +51,7 @@ class FailureAnalysis:
         groups, calibrated, reasons = self.groups, self.calibration, self.reasons
         return {
             "photos": self.run.count, "total": self.total, "missing": self.missing, "failed": len(self.run.failed),
+            "copies": self.run.copies, "contradicted": self.run.contradicted,
             "right": _portion(self.right), "among_five": _portion(self.among_five),
             "calibration": calibrated and {
                 **{name: value for name, value in vars(calibrated).items() if name != "bins"},

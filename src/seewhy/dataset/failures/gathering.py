@@ -55,6 +55,8 @@ class GatheredRun:
     wrong, right, untold: photos that are kept, without their embeddings; untold: those whose truth is not known.
     wrong_count: of all wrong answers, of which `wrong` are drawn.
     names: the labels of classes that occur, by index.
+    copies: photos whose file is the very same as that of one before; contradicted: those of them that are said to show
+        something else than it.
     """
 
     count: int
@@ -67,6 +69,8 @@ class GatheredRun:
     wrong_count: int
     failed: tuple[Failure, ...] = field(repr=False)
     names: dict[int, str] = field(repr=False)
+    copies: int = 0
+    contradicted: int = 0
 
     def name(self, index: int) -> str:
         """The label of a class, or its number where it has none."""
@@ -82,12 +86,16 @@ def gathered(photos: Iterable[PhotoRow], seed: int = 0, most: int = MOST) -> Gat
     kept = {name: Drawn(most, seed) for name in ("wrong", "right", "untold")}
     judgements, chances, unjudged = list[Judgement](), list[float](), list[float]()
     failed, names, count = list[Failure](), dict[int, str](), 0
+    first, copies, contradicted = dict[str, tuple[int, ...]](), 0, 0  # the truth of each file
     for photo in photos:
         count += 1
         if photo.error is not None or photo.predicted is None:
             failed.append(Failure(photo.item, photo.path, photo.error or NO_CLASS))
             continue
         said = photo.predicted
+        if photo.sha256 is not None:
+            copies += photo.sha256 in first
+            contradicted += {*first.setdefault(photo.sha256, photo.truth)} != {*photo.truth}
         names |= {one.index: one.label for one in (said, *photo.top) if one.label}
         names |= {index: label for index, label in zip(photo.truth, photo.truth_labels, strict=False) if label}
         if not photo.truth:
@@ -100,6 +108,7 @@ def gathered(photos: Iterable[PhotoRow], seed: int = 0, most: int = MOST) -> Gat
     return GatheredRun(
         count, tuple(judgements), np.array(chances, np.float64), np.array(unjudged, np.float64),
         kept["wrong"].photos, kept["right"].photos, kept["untold"].photos, kept["wrong"].count, tuple(failed), names,
+        copies, contradicted,
     )  # fmt: skip
 
 

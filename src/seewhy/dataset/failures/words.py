@@ -40,6 +40,10 @@ def how_right(found: FailureAnalysis) -> Iterator[str]:
         yield f"{many}: their answers are given with a probability of {in_percent(run.unjudged.mean(), 0)} on average."
     if run.failed:
         yield f"{_photos(len(run.failed))} could not be explained: they are listed at the end."
+    if run.copies:
+        has, other = ("has" if count == 1 else "have" for count in (run.copies, run.contradicted))
+        more = f"; of them {run.contradicted} {other} another label than it: look at both" if run.contradicted else ""
+        yield f"{_photos(run.copies)} {has} the very file of another one, so intervals and p are surer than they may be{more}."
     if found.missing:
         yield f"The run is not finished: {found.missing:,} of {found.total:,} photos are still missing."
     if not run.count:
