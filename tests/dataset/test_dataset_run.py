@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import seewhy
+from seewhy.dataset.dataset_run import RunError
 from seewhy.dataset.schema import NAMES
 from seewhy.dataset.store import part_path, read_part, write_part
 
@@ -66,6 +67,11 @@ def test_photos_that_failed_are_told_with_the_reason(stored_run):
     assert run.errors() == [(4, "broken.png", "BadImage: broken.png is not an image.")]
     assert run.photo(4).maps == ()
     assert run.photo(4).error == "BadImage: broken.png is not an image."
+
+
+def test_what_failed_is_said_with_the_name_of_the_photo_once():
+    assert str(RunError(0, "a.png", "BadImage: a.png is empty.")) == "a.png is empty."
+    assert str(RunError(0, "a.png", "BadNetwork: it failed")) == "a.png: BadNetwork: it failed"
 
 
 @pytest.mark.parametrize(("item", "target", "index"), [(0, "top", 0), (0, "true", 0), (1, "top", 0), (1, "true", 1)])

@@ -33,6 +33,11 @@ class RunError(NamedTuple):
     path: str
     error: str
 
+    def __str__(self) -> str:
+        """The reason, which names the photo once."""
+        words = self.error.removeprefix("BadImage: ")
+        return words if self.path in words else f"{self.path}: {words}"
+
 
 def open_run(path: str | Path) -> "DatasetRun":
     """Open a run that `seewhy run` or `seewhy.explain_dataset` stored.

@@ -144,8 +144,7 @@ def tell(found: "DatasetRun", as_json: bool) -> None:
         )  # fmt: skip
         return
     for error in errors[:SHOWN]:
-        words = error.error.removeprefix("BadImage: ")
-        say(f"seewhy: {words if error.path in words else f'{error.path}: {words}'}", err=True)
+        say(f"seewhy: {error}", err=True)
     if len(errors) > SHOWN:
         say(f"seewhy: {len(errors)} photos failed; these are the first {SHOWN}.", err=True)
     share = f", {in_percent(sum(known) / len(known))} of {len(known)} right" if known else ", no truth known"

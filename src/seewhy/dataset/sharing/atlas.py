@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.atomic import replacing
-from seewhy.dataset.dataset_run import DatasetRun
+from seewhy.dataset.dataset_run import DatasetRun, RunError
 from seewhy.dataset.reading import read_bytes
 from seewhy.dataset.schema import arrow
 from seewhy.errors import BadParameter, SeewhyError
@@ -39,7 +39,8 @@ def save_atlas(run: DatasetRun, path: Path, most: int | None = None) -> list[str
     rows, left = list[dict[str, Any]](), list[str]()
     for photo in shared_photos(run, most):
         if photo.row.error is not None or photo.row.embedding is None:
-            left.append(f"{photo.row.path}: {photo.row.error or 'the layer that was explained has no embedding'}")
+            why = photo.row.error or "the layer that was explained has no embedding"
+            left.append(str(RunError(photo.row.item, photo.row.path, why)))
             continue
         rows.append(_row(run, photo, left))
     if not rows:

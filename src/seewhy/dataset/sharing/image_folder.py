@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from seewhy.atomic import replacing, writing
-from seewhy.dataset.dataset_run import DatasetRun
+from seewhy.dataset.dataset_run import DatasetRun, RunError
 from seewhy.dataset.reading import read_bytes
 from seewhy.errors import BadParameter, SeewhyError
 from seewhy.images.photo import read
@@ -35,12 +35,12 @@ def save_image_folder(run: DatasetRun, folder: Path, most: int | None = None) ->
     left, lines = list[str](), list[str]()
     for photo in shared_photos(run, most):
         if photo.row.error is not None:
-            left.append(f"{photo.row.path}: {photo.row.error}")
+            left.append(str(RunError(photo.row.item, photo.row.path, photo.row.error)))
             continue
         try:
             lines.append(_written(run, photo, folder))
         except SeewhyError as error:
-            left.append(f"{photo.row.path}: {error}")
+            left.append(str(RunError(photo.row.item, photo.row.path, str(error))))
     with replacing(folder / TABLE) as beside:
         beside.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     with replacing(folder / CARD) as beside:
