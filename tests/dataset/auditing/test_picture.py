@@ -1,12 +1,16 @@
 """The picture of a class: a row for its maps, and one for each part that was pasted."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
+from seewhy.dataset.auditing import picture
 from seewhy.dataset.auditing.picture import audit_picture
 from seewhy.dataset.auditing.planting import PlantedPart
 from seewhy.dataset.auditing.suspects import Suspicion
 from seewhy.metrics.regional.report import EvidenceReport
+from seewhy.metrics.regional.search import EvidencePile
 from seewhy.truth.accuracy import Portion
 
 
@@ -26,3 +30,13 @@ def test_photos_with_the_part_stand_below_the_mean_maps():
     for number, colour in enumerate(((255, 0, 0), (0, 255, 0), (0, 0, 255))):
         columns = np.flatnonzero((below == colour).all(2).sum(0) >= 150)  # 40 x 20 pixels are drawn as 300 x 150
         assert (columns.min(), columns.max()) == (10 + 310 * number, 309 + 310 * number)
+
+
+def test_the_p_of_a_place_is_that_of_the_text(monkeypatch):
+    """Four kinds of checks are asked, so a p that is adjusted within its own kind counts four times."""
+    pile = EvidencePile("a", ((0, 0, 0.25, 0.25),), 10, 0.5, 0.4, 0.6, 0.06, 0.05, 0.001, 0.002)
+    told, real = [], picture.evidence_picture
+    monkeypatch.setattr(picture, "evidence_picture", lambda *of: (told.extend(map(str, of[3])), real(*of))[1])
+    audit_picture("a", replace(report(), piles=(pile,)), [])
+    (said,) = told
+    assert said.endswith("adjusted p 0.008")

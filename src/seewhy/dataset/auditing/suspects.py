@@ -109,7 +109,7 @@ def _places(report: EvidenceReport) -> list[Suspicion]:
             f"{in_percent(pile.share, 0)} ({in_percent(pile.low, 0)} to {in_percent(pile.high, 0)}) of the evidence lies at "
             f"{pile.place}, which are {in_percent(pile.area, 0)} of the area; "
             f"{in_percent(pile.others, 0)} in maps of other classes",
-            _p(pile.adjusted), pile.boxes, pile.share, pile.others, pile.area,
+            of_all_kinds(pile.adjusted), pile.boxes, pile.share, pile.others, pile.area,
         )
         for pile in report.piles or ()
     ]  # fmt: skip
@@ -129,7 +129,9 @@ def _regions(report: EvidenceReport) -> list[Suspicion]:
         why = f"{share}{span} of the evidence lies in {row.within}, which is {area} of the area{others}"
         boxes = frame_boxes(row.within)
         found.append(
-            Suspicion(row.explained, "region", row.within, why, _p(row.adjusted), boxes, row.share, row.others, row.area)
+            Suspicion(
+                row.explained, "region", row.within, why, of_all_kinds(row.adjusted), boxes, row.share, row.others, row.area
+            )
         )
     return found
 
@@ -147,7 +149,9 @@ def _alike(places: Sequence[AlikePlace], photos: Sequence[AuditPhoto]) -> list[S
         share, rest = (sum(some) / len(some) if some else 0.0 for some in (shares, others))
         if share >= TIMES * area:
             why = f"{place}; {in_percent(share, 0)} of the evidence lies there, {in_percent(area, 0)} of the area"
-            found.append(Suspicion(place.explained, "alike", place.place, why, _p(place.p), (place.box,), share, rest, area))
+            found.append(
+                Suspicion(place.explained, "alike", place.place, why, of_all_kinds(place.p), (place.box,), share, rest, area)
+            )
     return found
 
 
@@ -161,12 +165,12 @@ def _facts(dependences: Sequence[FactDependence]) -> list[Suspicion]:
             rims.add(fact.explained)
         kind = "background" if fact.background else "file"
         boxes = RIM_BOXES if fact.background else ()
-        found.append(Suspicion(fact.explained, kind, words_of_fact(fact.fact), str(fact), _p(fact.p), boxes))
+        found.append(Suspicion(fact.explained, kind, words_of_fact(fact.fact), str(fact), of_all_kinds(fact.p), boxes))
     return found
 
 
-def _p(adjusted: float) -> float:
-    """Adjusted for all kinds of checks, too (Bonferroni)."""
+def of_all_kinds(adjusted: float) -> float:
+    """A p that is adjusted for the checks of its own kind, adjusted for all kinds of checks, too (Bonferroni)."""
     return min(1.0, adjusted * FAMILIES)
 
 
