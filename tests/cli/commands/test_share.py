@@ -29,11 +29,11 @@ def run(*words):
 
 def test_a_run_is_written_in_the_form_of_each_tool(folder, tmp_path):
     done = run(folder, "--to", "datasets", "-o", tmp_path / "set")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output  # a photo was left out
     assert done.stdout == f"-> {tmp_path / 'set'}\n"
     assert "left out: " in done.stderr
     assert len((tmp_path / "set" / "metadata.jsonl").read_text().splitlines()) == 3
-    done = run(folder, "--to", "embedding-atlas", "-o", tmp_path / "x.parquet", "--most", "2")
+    done = run(folder, "--to", "embedding-atlas", "-o", tmp_path / "x.parquet", "--most", "2")  # the broken one is the last
     assert done.exit_code == 0, done.output
     assert (tmp_path / "x.parquet").read_bytes()[:4] == b"PAR1"
 

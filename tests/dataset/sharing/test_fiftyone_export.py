@@ -55,7 +55,9 @@ def check(dataset, run):
         assert np.asarray(heatmap.map).shape == (64, 64)
         assert list(heatmap.range) == [0.0, 1.0]
     assert dataset.persistent
-    assert [line for line in dataset.info["left_out"] if "broken.png" in line]
+    (left,) = dataset.info["left_out"]
+    assert left.count("broken.png") == 1
+    assert "is not an image" in left
 
 
 def test_a_sample_for_each_photo_with_heatmaps_of_its_own_type(shared_run, fiftyone):

@@ -40,6 +40,8 @@ def share(folder: Path, kind: str, out: str, most: int | None) -> None:
     if len(left) > TOLD:
         say(f"seewhy: left out: {len(left) - TOLD} more", err=True)
     say(f"-> {out}")
+    if left:
+        raise SystemExit(1)
 
 
 def _shared(run: Any, kind: str, out: str, most: int | None) -> list[str]:

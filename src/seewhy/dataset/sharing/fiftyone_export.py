@@ -3,7 +3,7 @@
 from os.path import abspath
 from typing import Any
 
-from seewhy.dataset.dataset_run import DatasetRun
+from seewhy.dataset.dataset_run import DatasetRun, RunError
 from seewhy.errors import BadParameter, NotApplicable
 
 from .shared_photos import SharedPhoto, shared_photos
@@ -25,7 +25,7 @@ def to_fiftyone(run: DatasetRun, name: str, most: int | None = None, module: Any
     dataset, waiting, left = fo.Dataset(name), list[Any](), list[str]()
     for photo in shared_photos(run, most):
         if photo.row.error is not None or "://" in photo.row.path:
-            left.append(f"{photo.row.path}: {photo.row.error or 'it is no file of this machine'}")
+            left.append(str(RunError(photo.row.item, photo.row.path, photo.row.error or "it is no file of this machine")))
             continue
         waiting.append(_sample(fo, photo))
         if len(waiting) == AT_ONCE:
