@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.images.places import Cells, Extent, Turned
+from seewhy.images.places import Cells, Extent
 from seewhy.images.sight import Sight
 
 WHOLE = 4096  # values of a map that is stored as it is
@@ -65,23 +65,19 @@ def half(numbers: NDArray[Any]) -> bytes:
     return np.ascontiguousarray(np.clip(numbers, -most, most), HALF).tobytes()
 
 
-def placed(box: Extent | Turned, cells: Cells | None) -> dict[str, Any]:
+def placed(box: Extent, cells: Cells | None) -> dict[str, Any]:
     """The columns `map_box` and `map_cells`."""
-    extent = box.extent if isinstance(box, Turned) else box
-    said: dict[str, Any] = {} if cells is None else cells._asdict()
-    if isinstance(box, Turned):
-        said["turned"] = True
-    return {"map_box": [float(edge) for edge in extent], "map_cells": json.dumps(said)}
+    return {"map_box": [float(edge) for edge in box], "map_cells": json.dumps({} if cells is None else cells._asdict())}
 
 
-def places(map_box: Sequence[float], map_cells: str) -> tuple[Extent | Turned, Cells | None]:
+def places(map_box: Sequence[float], map_cells: str) -> tuple[Extent, Cells | None]:
     """What `placed` wrote.  Raises ValueError where it is none of that."""
     try:
         said, extent = json.loads(map_cells), Extent(*map(float, map_box))
-        turned, cells = said.pop("turned", False), None
-        if said:
+        cells = None
+        if said != {}:
             first, stride, size = (tuple(said[name]) for name in ("first", "stride", "size"))
             cells = Cells(first, stride, size, tuple(Sight(*sight) for sight in said["sights"]))
-        return Turned(extent) if turned else extent, cells
+        return extent, cells
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(f"it does not say where its map lies ({type(error).__name__}: {error})") from None
