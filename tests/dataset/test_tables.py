@@ -43,7 +43,7 @@ def test_a_photo_without_a_label_has_no_truth(folder):
     assert (found.names, found.classes) == (["photos/b.jpg", "photos/a.jpg"], [(), (1, 2)])
     (folder / "labels.csv").write_text("file,label\nphotos/b.jpg,unheard of\n")
     assert read_list(str(folder / "labels.csv"), None, LABELS, False).classes == [()]
-    with pytest.raises(BadParameter, match=r"labels\.csv: of 1 photos 1 have a label that is not the model's: 'unheard of'"):
+    with pytest.raises(BadParameter, match=r"labels\.csv: the photo has a label that is not the model's: 'unheard of'"):
         read_list(str(folder / "labels.csv"), None, LABELS, True)
 
 

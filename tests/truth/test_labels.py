@@ -57,7 +57,7 @@ def test_several_labels_are_all_right():
 def test_of_a_table_with_a_column_for_each_label_all_that_are_marked_are_right():
     content = "Path;tabby;red wine;tench\na.jpg;1.0;1.0;\nb.jpg;-1.0;;1.0\n"
     assert classes(content) == {"photos/a.jpg": (1, 4), "photos/b.jpg": (0,)}
-    with pytest.raises(BadParameter, match=r"of 2 photos 1 have a label that is not the model's: 'train' \(1\)"):
+    with pytest.raises(BadParameter, match=r"of 2 photos 1 has a label that is not the model's: 'train' \(1\)"):
         classes("file,tabby,train\na.jpg,0,1\nb.jpg,1,0\n")
 
 
@@ -67,7 +67,7 @@ def test_a_label_with_a_bar_is_that_label():
 
 def test_a_second_column_tells_which_of_two_classes_of_one_name_is_meant():
     assert classes("file,class_index,label\na.jpg,3,crane\nb.jpg,2,crane\n") == {"photos/a.jpg": (3,), "photos/b.jpg": (2,)}
-    with pytest.raises(BadParameter, match=r"of 1 photos 1 have a label that is not the model's: 'crane' \(1\). .*crane \(2\)"):
+    with pytest.raises(BadParameter, match=r"the photo has a label that is not the model's: 'crane' \(1\). .*crane \(2\)"):
         classes("file,label\na.jpg,crane\n")
 
 
@@ -117,7 +117,7 @@ def test_what_says_no_labels_is_refused_with_advice(content, words):
 def test_folders_are_labels():
     photos = ["data/tabby/1.jpg", "data/red_wine/1.jpg", "data/0/x.jpg"]
     assert classes_of_folders(photos, LABELS) == dict(zip(photos, [(1,), (4,), (0,)], strict=True))
-    with pytest.raises(BadParameter, match=r"the folders' names: of 2 photos 1 have a label .*: 'cats' \(1\)"):
+    with pytest.raises(BadParameter, match=r"the folders' names: of 2 photos 1 has a label .*: 'cats' \(1\)"):
         classes_of_folders(["tabby/1.jpg", "cats/1.jpg"], LABELS)
 
 

@@ -138,7 +138,9 @@ def _unknown(
 ) -> BadParameter:  # fmt: skip
     """The error for labels that the model does not have, with the words of the error for the most frequent one."""
     names = ", ".join(f"{quoted(text, 60)} ({n})" for text, n in unknown.most_common(FEW)) + ", ..." * (len(unknown) > FEW)
-    head = f"{source}: of {count} photos {unknown.total()} have a label that is not the model's: {names}."
+    lacking = unknown.total()
+    who = "the photo" if count == 1 else f"of {count} photos {lacking}"
+    head = f"{source}: {who} {'has' if lacking == 1 else 'have'} a label that is not the model's: {names}."
     why = errors.get(unknown.most_common(1)[0][0]) or BadParameter(f"The model's classes are 0 to {len(labels or ()) - 1}.")
     return BadParameter(f"{head} {why}", typed=f"{head} {why.typed or why}")
 

@@ -36,9 +36,14 @@ def test_copies_are_said():
 
 
 def test_without_truth_only_what_is_known_is_said():
-    assert [*says(analyse([answered(0, None, 0, 0.7)]))] == [
+    assert [*says(analyse([answered(i, None, 0, 0.6 + i / 5) for i in range(2)]))] == [
         "No truth is known of the photos: their answers are given with a probability of 70 % on average."
     ]
+    assert [*says(analyse([answered(0, None, 0, 0.7)]))] == [
+        "No truth is known of the photo: its answer is given with a probability of 70 %."
+    ]
+    some = "\n".join(says(analyse([answered(0, None, 0, 0.7), answered(1, 0, 0, 0.9)])))
+    assert "Of 1 photo no truth is known: its answer is given with a probability of 70 %." in some
     assert [*says(analyse([]))] == ["The run has no photos yet."]
 
 

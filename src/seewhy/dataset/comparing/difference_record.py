@@ -124,9 +124,9 @@ class RunDifference:
         for name, change in (("on the object", self.on_object), ("at the border", self.border)):
             if change is not None:
                 yield (
-                    f"by {change} more of the evidence lies {name}"
+                    f"By {change} more of the evidence lies {name}"
                     if change.mean >= 0
-                    else f"by {_less(change)} less of the evidence lies {name}"
+                    else f"By {_less(change)} less of the evidence lies {name}"
                 )
         for each in self.classes:
             if each.answers is not None and each.adjusted is not None and each.adjusted <= LEVEL:

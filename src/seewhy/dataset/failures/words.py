@@ -34,10 +34,11 @@ def how_right(found: FailureAnalysis) -> Iterator[str]:
         if found.among_five is not None and found.among_five.part < found.among_five.of:
             yield f"The true class is among the five likeliest in {found.among_five}."
     if len(run.unjudged):
-        many = (
-            "No truth is known of the photos" if found.right is None else f"Of {_photos(len(run.unjudged))} no truth is known"
-        )
-        yield f"{many}: their answers are given with a probability of {in_percent(run.unjudged.mean(), 0)} on average."
+        one = len(run.unjudged) == 1
+        many = f"No truth is known of the photo{'s' * (not one)}"
+        many = many if found.right is None else f"Of {_photos(len(run.unjudged))} no truth is known"
+        given = f"given with a probability of {in_percent(run.unjudged.mean(), 0)}"
+        yield f"{many}: its answer is {given}." if one else f"{many}: their answers are {given} on average."
     if run.failed:
         yield f"{_photos(len(run.failed))} could not be explained: they are listed at the end."
     if run.copies:
