@@ -85,14 +85,16 @@ def explained_rows(model: Any, photos: Iterable[ReadPhoto], settings: RunSetting
 
 def _together(model: Any, photos: Iterable[ReadPhoto], settings: RunSettings) -> Iterator[list[ReadPhoto]]:
     """Neighbouring photos that share a pass; a broken one stands alone."""
-    whole, waiting = any(method.whole for method in settings.methods), list[ReadPhoto]()
+    whole, waiting, most = any(method.whole for method in settings.methods), list[ReadPhoto](), 1
     for photo in photos:
         alike = photo.ready is not None and (not waiting or photo.ready.ready.x.shape == _shape(waiting[0]))
         if waiting and not alike:
             yield waiting
             waiting = []
         waiting.append(photo)
-        if photo.ready is None or len(waiting) >= model.at_once(_shape(photo)[1:], whole):
+        if len(waiting) == 1 and photo.ready is not None:
+            most = model.at_once(_shape(photo)[1:], whole)
+        if photo.ready is None or len(waiting) >= most:
             yield waiting
             waiting = []
     if waiting:

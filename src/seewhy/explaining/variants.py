@@ -51,7 +51,7 @@ def _together(case: Case, method: Recipe, group: list[Any]) -> Iterator[Outcome]
         (outcome,) = outcomes([method], among)
         if outcome.failure is not None:
             raise outcome.failure
-        if len(group) > 1 and case.model.mixed(among.x):
+        if len(group) > 1 and case.model.mixed(among.x, copies=True):
             raise Apart
         cores = outcome.cores if method.pixels else {layer: method.finished(core) for layer, core in outcome.cores.items()}
     except MemoryError:

@@ -71,8 +71,8 @@ class FunctionModel:
         """What every map has to say of how it runs, as far as it is known by now."""
         return self.together.notes
 
-    def mixed(self, x: Array) -> bool:
-        """Has each of these images (n, c, *space) to run alone, which just shared a pass?"""
+    def mixed(self, x: Array, copies: bool = False) -> bool:
+        """Has each of these images (n, c, *space), or copies of images, to run alone, which just shared a pass?"""
         return self.together.apart(numbers(x), self.raw, self.aims)
 
     def takes_one(self) -> None:

@@ -32,7 +32,7 @@ class Sharing(Protocol):
 
     @property
     def remarks(self) -> tuple[str, ...]: ...  # what every map has to say of how it runs, as far as it is known by now
-    def mixed(self, x: Array) -> bool: ...  # has each of these images to run alone, which just shared a pass?
+    def mixed(self, x: Array, copies: bool = False) -> bool: ...  # has each of these to run alone, which just shared a pass?
     def takes_one(self) -> None: ...  # remembers that it takes one image at a time
 
 

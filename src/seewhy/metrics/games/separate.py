@@ -147,7 +147,7 @@ class SeparateCells:
     def remarks(self) -> tuple[str, ...]:
         return tuple(self.model.remarks)
 
-    def mixed(self, x: Array) -> bool:
+    def mixed(self, x: Array, copies: bool = False) -> bool:
         """False: the cells of a grid share a pass, whatever grids do; `check` looks whether they may."""
         return False
 

@@ -122,12 +122,13 @@ class TorchScores:
         return (*known_together(self.runner).notes, *[DRAWS] * self.runner.call.tries.draws)
 
     @again
-    def mixed(self, x: Array) -> bool:
+    def mixed(self, x: Array, copies: bool = False) -> bool:
         """Has each of these images (n, c, *space) to run alone, which just shared a pass?
 
-        Where no pass showed it yet, some are made; it is remembered until the network is edited.
+        Where no pass showed it yet, some are made; it is remembered until the network is edited.  copies: they are changed
+        copies, of which a method makes many; how often such passes are looked at does not matter.
         """
-        return apart(self.runner, x)
+        return apart(self.runner, x, copies)
 
     def takes_one(self) -> None:
         """Remember that the network takes one image at a time."""

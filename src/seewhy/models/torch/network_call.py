@@ -226,7 +226,8 @@ def _written(network: nn.Module) -> list[tuple[int, int]]:
 
 def _parameter(network: nn.Module) -> Tensor:
     """The first floating-point parameter: it tells the network's device and precision."""
-    return next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
+    first = next((p for p in network.parameters() if p.is_floating_point()), None)
+    return torch.empty(0) if first is None else first
 
 
 def entrance(network: nn.Module, parameter: Tensor) -> torch.device:

@@ -293,8 +293,8 @@ def slack_of(raw: Tensor) -> float:
     return eps**0.6
 
 
-def apart(runner: Any, x: Any) -> bool:
-    """Has each of these images to run alone, which just ran together?"""
+def apart(runner: Any, x: Any, copies: bool = False) -> bool:
+    """Has each of these images, or of these copies of images, to run alone, which just ran together?"""
     together = together_of(runner)
     if not comparable(runner):
         return together.single
@@ -304,7 +304,7 @@ def apart(runner: Any, x: Any) -> bool:
         together.mixes = True
         return True
     mixed = mixing(runner, x)
-    if together.doubts is None and not mixed and not together.watched_enough(x):
+    if together.doubts is None and not mixed and (copies or not together.watched_enough(x)):
         return False  # nothing ran that could mix images
     with runner.ready(x) as ready, torch.no_grad():
 
