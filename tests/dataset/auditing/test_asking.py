@@ -136,3 +136,11 @@ def test_misuse_is_told(models, scene_folder, monkeypatch):
 
     with pytest.raises(BadParameter, match="it gives embeddings"):
         asking.audit_of(Classless(), asking.list_items(folder, None, truth="none"))
+
+
+def test_amounts_of_a_regression_are_refused_for_they_are_no_classes(scene_folder):
+    torch = pytest.importorskip("torch")
+    layers = torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2)
+    model = seewhy.wrap(torch.nn.Sequential(*layers).eval(), prepare={"size": 32, "crop": 32}, task="regression", name="ages")
+    with pytest.raises(BadParameter, match="class by class, and the scores of ages are the amounts of a regression"):
+        audit(model, scene_folder(32, 92_000, KINDS, "mark"), truth="none")

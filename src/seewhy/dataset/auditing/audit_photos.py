@@ -10,7 +10,7 @@ from PIL import Image
 
 from seewhy.dataset.items import Item
 from seewhy.dataset.reading import read_bytes
-from seewhy.errors import BadImage, Misuse, NotApplicable
+from seewhy.errors import BadImage, BadParameter, Misuse, NotApplicable
 from seewhy.images.photo import opened_bytes
 from seewhy.images.places import Extent
 from seewhy.maps.heatmaps import Failed
@@ -58,7 +58,7 @@ class AuditReader:
         self.failed: list[Failed] = []
 
     def read(self) -> Iterator[int]:
-        """Explain the photos; gives, after each few, how many that were."""
+        """Explain the photos; gives, after each few, how many that were.  Raises BadParameter for a regression."""
         for first in range(0, len(self.items), AT_ONCE):
             files = dict[int, ReadFile]()
             some = range(first, min(first + AT_ONCE, len(self.items)))
@@ -79,6 +79,11 @@ class AuditReader:
         for at, _, error in found.failed:
             self._fail(places[at], error)
         for heatmap in found:
+            if heatmap.source.index is not None and heatmap.source.probability is None:
+                raise BadParameter(
+                    f"An audit asks class by class, and the scores of {self.reader.model.name} are the amounts of a "
+                    "regression, of which none is the class that a photo is taken for."
+                )
             place = places[heatmap.place]
             item, file = self.items[place], files[place]
             before = len(self.reader.photos)
