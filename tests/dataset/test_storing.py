@@ -9,7 +9,7 @@ from seewhy.dataset.chunks import RunSettings
 from seewhy.dataset.items import Listing, PhotoPlace
 from seewhy.dataset.store import Gap, PartWork, part_path, parts, read_part
 from seewhy.dataset.storing import stored_parts, works_of
-from seewhy.errors import BadNetwork
+from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.truth.given import GroundTruth
 from seewhy.truth.marked import MarkedBox, PhotoBoxes
 
@@ -68,6 +68,38 @@ def test_photos_that_are_not_to_be_explained_are_rows_with_the_error(works, tmp_
     works[0] = works[0]._replace(error="it ends the process")
     assert sum(stored_parts(model(), works, SETTINGS)) == 5
     assert [row["error"] for row in rows(tmp_path)] == ["BadImage: it ends the process"] * 3 + [None] * 2
+
+
+def test_a_network_without_scores_of_whole_photos_ends_a_fresh_run_at_its_first(listing, tmp_path):
+    torch = pytest.importorskip("torch")
+    seen = []
+
+    class Segmenter(torch.nn.Conv2d):
+        def forward(self, x):
+            seen.append(len(x))
+            return super().forward(x)
+
+    network = torch.nn.Sequential(Segmenter(3, 4, 3, padding=1), torch.nn.ReLU()).eval()
+    wrapped = seewhy.wrap(network, prepare={"size": 8, "crop": 8}, name="segmenter", batch_size=1)
+    work = PartWork(part_path(tmp_path, 0), [listing[i % 5] for i in range(40)])
+    with pytest.raises(NotApplicable, match="segmenter answers with boxes, or with a map of each class, and a run asks for"):
+        list(stored_parts(wrapped, [work], RunSettings((seewhy.grad_cam,), ("top",)), fresh=True))
+    assert parts(tmp_path) == []
+    assert sum(seen) < 20  # not one of each of the 40
+
+
+def test_a_network_that_cannot_run_on_the_first_photos_is_not_asked_for_all(listing, tmp_path):
+    asked = []
+
+    def broken(x):
+        asked.append(len(x))
+        raise RuntimeError("no such thing")
+
+    work = PartWork(part_path(tmp_path, 0), [listing[i % 5] for i in range(40)])
+    with pytest.raises(BadNetwork, match="failed on each of the first 8 photos"):
+        list(stored_parts(model(broken), [work], SETTINGS, fresh=True))
+    assert parts(tmp_path) == []
+    assert len(asked) < 35
 
 
 def test_a_network_that_always_fails_ends_a_fresh_run_alone(listing, tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain, islice, tee
 from typing import Any
 
-from seewhy.errors import BadImage, BadNetwork
+from seewhy.errors import BadImage, BadNetwork, InSpace, NotApplicable
 
 from .ahead import ReadPhoto
 from .chunks import NewRows, RunSettings, explained_rows, photos_of
@@ -32,7 +32,8 @@ def stored_parts(
     """Explain and store part by part, and give the number of photos each time when some are done.
 
     However it ends, what is done is stored before.  Photos are read ahead across parts, and parts written in a thread beside
-    the network.  fresh: nothing of the run is stored yet, so that a network that fails on all of the first part ends it.
+    the network.  fresh: nothing of the run is stored yet, so that a network that fails on all of the first part ends it; one
+    that gives no scores of whole photos, or cannot run at all, does so at its first photos.
     """
     waiting, (works, ahead) = deque[Future[None]](), tee(works)
     items = chain.from_iterable(work.items for work in ahead if not work.error)
@@ -42,6 +43,8 @@ def stored_parts(
             try:
                 for some in _explained(model, photos, replace(settings, marks=work.marks), work):
                     rows += some
+                    if fresh and not place:
+                        _check_kind(model, rows)
                     yield len({row["item"] for row in some})
                 if fresh and not place:
                     _check_first(model, rows)
@@ -63,6 +66,21 @@ def _explained(model: Any, photos: Iterator[ReadPhoto], settings: RunSettings, w
 def _write(work: PartWork, rows: NewRows) -> None:
     if rows:
         write_part(work.path, rows_table(rows))
+
+
+def _check_kind(model: Any, rows: NewRows) -> None:
+    """Raise NotApplicable where the network gives no scores of whole photos, BadNetwork where it cannot run on the first
+    SURE; the rows are dropped.
+    """
+    errors = [row["error"] for row in rows if row.get("error") and not row["error"].startswith("BadImage")]
+    if errors and errors[0].startswith(InSpace.__name__):
+        rows.clear()
+        raise NotApplicable(
+            f"{model.name} answers with boxes, or with a map of each class, and a run asks for scores of whole photos: explain "
+            "its photos by `seewhy explain` or `seewhy segment`, or make scores of its output: wrap(output=...)."
+        )
+    if len(rows) >= SURE and sum(error.startswith(BadNetwork.__name__) for error in errors) == len(rows):
+        _check_first(model, rows)
 
 
 def _check_first(model: Any, rows: NewRows) -> None:
