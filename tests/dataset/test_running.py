@@ -256,6 +256,37 @@ def test_a_network_that_fails_on_every_photo_ends_the_run_at_the_first_part(phot
     assert parts(tmp_path / "run") == []
 
 
+def test_what_failed_is_done_again_on_request_alone_and_nothing_is_doubled(photos, whole, tmp_path, monkeypatch):
+    mine, seen, real = shutil.copytree(photos, tmp_path / "set"), [], chunks.explain_batch
+    before = explain(mine, tmp_path / "run").table()
+    good = (mine / "dark" / "018.png").read_bytes()
+    (mine / "dark" / "019.png").write_bytes(good)
+    monkeypatch.setattr(chunks, "explain_batch", lambda m, batch, *more: (seen.extend(batch.names), real(m, batch, *more)))
+    assert explain(mine, tmp_path / "run").table().equals(before)
+    assert seen == []
+    run = explain(mine, tmp_path / "run", retry=True)
+    assert [error.item for error in run.errors()] == [39]
+    assert seen == [str(mine / "dark" / "019.png")]
+    items, rows = run.table("item")["item"].to_pylist(), run.table().to_pylist()
+    assert (len(run), items) == (40, sorted(items))
+    assert [row for row in rows if row["item"] not in (19, 39)] == [
+        row for row in before.to_pylist() if row["item"] not in (19, 39)
+    ]
+    again, beside = ([row for row in rows if row["item"] == item] for item in (19, 18))
+    assert [(row["target"], row["map"], row["error"]) for row in again] == [(row["target"], row["map"], None) for row in beside]
+
+
+def test_stopped_while_it_does_again_what_failed_it_goes_on_without_being_told(photos, whole, tmp_path, monkeypatch):
+    explain(photos, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "gaps", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            explain(photos, tmp_path / "run", retry=True)
+    stopped = seewhy.open_run(tmp_path / "run")
+    assert (stopped.missing, stopped.errors()) == ([19, 39], [])
+    assert explain(photos, tmp_path / "run").table().equals(whole)
+
+
 def test_progress_tells_of_the_photos_that_are_missing(photos, tmp_path, monkeypatch):
     told = []
 

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from seewhy.dataset.schema import NAMES
-from seewhy.dataset.store import ROWS, done, further_part, gaps, part_path, parts, read_part, rows_table, write_part
+from seewhy.dataset.store import (
+    ROWS,
+    done,
+    forget_failed,
+    further_part,
+    gaps,
+    part_path,
+    parts,
+    read_part,
+    rows_table,
+    write_part,
+)
 from seewhy.errors import BadRecord, NotWritten
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -90,3 +101,30 @@ def test_on_a_full_disk_nothing_is_left_of_a_part_and_others_stay(full_disk):
         write_part(part_path(full_disk, 1), table)
     assert [path.name for path in (full_disk / ROWS).iterdir()] == ["part-00000000.parquet"]
     assert done(full_disk, 2).all()
+
+
+def test_failed_photos_are_taken_out_and_every_other_row_stays(tmp_path):
+    write(tmp_path, 1, [4, 5])
+    untouched = part_path(tmp_path, 1).read_bytes()
+    failed = [{"item": item, "path": f"{item}.jpg", "error": "BadImage: none"} for item in range(4)]
+    write_part(part_path(tmp_path, 0), rows_table([failed[0], {"item": 1, "path": "1.jpg"}, failed[2]]))
+    write_part(part_path(tmp_path, 0, 1), rows_table([failed[3]]))
+    forget_failed(tmp_path)
+    assert [part[:2] for part in parts(tmp_path)] == [(0, 0), (1, 0)]  # a part of failed ones alone is gone
+    assert read_part(part_path(tmp_path, 0))["path"].to_pylist() == ["1.jpg"]
+    assert part_path(tmp_path, 1).read_bytes() == untouched
+    assert [gap.items for gap in gaps(tmp_path, 6, 4)] == [(0, 2, 3)]
+
+
+def test_failed_photos_stay_where_the_disk_is_full(tmp_path, monkeypatch):
+    rows = [{"item": 0, "path": "0.jpg", "error": "BadImage: none"}, {"item": 1, "path": "1.jpg"}]
+    write_part(part_path(tmp_path, 0), rows_table(rows))
+    before = part_path(tmp_path, 0).read_bytes()
+
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(parquet, "write_table", full)
+    with pytest.raises(NotWritten):
+        forget_failed(tmp_path)
+    assert part_path(tmp_path, 0).read_bytes() == before

@@ -29,7 +29,7 @@ from .listing import list_items
 from .photo_rows import TOP, TRUE
 from .ray_job import job_of, loadable, stored_on_ray
 from .schema import arrow
-from .store import ROWS, Gap, gaps, parts
+from .store import ROWS, Gap, forget_failed, gaps, parts
 from .storing import stored_parts, works_of
 
 MOST_WORKERS = 16
@@ -49,6 +49,7 @@ def explain_dataset(
     workers: int | None = None,
     ray: str | None = None,
     full_maps: bool = False,
+    retry: bool = False,
 ) -> DatasetRun:
     """Explain all photos of a set and store the maps, with what the model said, as a run; docs/run.md tells of it.
 
@@ -66,6 +67,7 @@ def explain_dataset(
     ray: the address of a Ray cluster to run on: "auto", HOST:PORT, or "local" for all processors of this machine; the model
         then has to come from `load`.
     full_maps: also store the maps of more than 4096 values as they are, in maps.zarr.
+    retry: also do again the photos that failed before, as after an outage of the network that they come over.
     Raises Misuse where the question cannot be asked of this model, or the folder has a run of other settings; NotWritten where
     the disk is full: what was stored stays, and the same call goes on.
     """
@@ -86,6 +88,8 @@ def explain_dataset(
         settings = replace(settings, full_maps=str(folder.absolute()))
     with held(folder):
         info = begun(folder, info_of(model, listing, settings))
+        if retry:
+            forget_failed(folder)
         missing = [*gaps(folder, info.count, info.chunk)]
         counts = _stored(model, listing, settings, folder, missing, ray, workers)
         with closing(counts):  # what is done of a part is stored

@@ -123,6 +123,24 @@ def read_part(path: Path, columns: Sequence[str] | None = None, where: Any = Non
         ) from None
 
 
+def forget_failed(folder: Path) -> None:
+    """Take the rows of photos that failed out of a run, so that these are missing, as if they had never been tried.
+
+    Each part is written again, whole or not at all, with the rows of all other photos; one that has none is deleted.
+    Raises BadRecord where a part is damaged, NotWritten.
+    """
+    for part in parts(folder):
+        errors = read_part(part.path, ["error"])["error"]
+        if errors.null_count == len(errors):
+            continue
+        good = read_part(part.path).filter(errors.is_null())
+        if good.num_rows:
+            write_part(part.path, good)
+        else:
+            with writing(part.path):
+                part.path.unlink()
+
+
 def done(folder: Path, count: int) -> NDArray[np.bool_]:
     """Of which of `count` photos there are rows: (count,).  Raises BadRecord where a part is damaged."""
     there = np.zeros(count, np.bool_)

@@ -52,6 +52,12 @@ def test_a_set_is_explained_and_what_came_of_it_is_said(photos, tmp_path):
         maps + 1,
     )
     assert facts["failed"][0]["item"] == 9
+    (photos / "fish" / "4.png").write_bytes((photos / "fish" / "3.png").read_bytes())
+    assert run(photos, "-o", out).exit_code == 1  # what failed is not tried again by itself
+    mended = run(photos, "-o", out, "--retry", "--json")
+    assert mended.exit_code == 0, mended.output
+    facts = json.loads(mended.stdout)
+    assert (facts["done"], facts["of_known_truth"], facts["failed"]) == (10, 10, [])
 
 
 def test_methods_and_their_settings_targets_and_layers_are_asked_for(photos, tmp_path):

@@ -37,6 +37,7 @@ class RunOptions:
     workers: int | None
     ray: str | None
     full_maps: bool
+    retry: bool
     as_json: bool
 
 
@@ -78,6 +79,7 @@ class RunOptions:
     help="Run on a Ray cluster: its HOST:PORT, or auto; without one, on all processors of this machine.",
 )  # fmt: skip
 @click.option("--full-maps", is_flag=True, help="Store maps of more than 4096 values as they are, too: maps.zarr.")
+@click.option("--retry", is_flag=True, help="Do the photos again that failed before; those that went well stay as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(network: ModelOptions, **options: Any) -> None:
     """Explain all photos of a set and store what came of them, as a table that anybody can read.
@@ -119,6 +121,7 @@ def explain_set(network: ModelOptions, options: RunOptions) -> None:
             workers=options.workers,
             ray=options.ray,
             full_maps=options.full_maps,
+            retry=options.retry,
         )
         stopped = stop.is_set()
     tell(found, options.as_json)
