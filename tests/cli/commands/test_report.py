@@ -69,6 +69,25 @@ def test_the_page_and_the_words(stored, tmp_path):
     assert "50.0 % (3 of 6; " in (tmp_path / "r.html").read_text("utf-8")
 
 
+def test_photos_that_were_moved_are_found_where_it_is_said_that_they_lie(stored, tmp_path):
+    for photo in [*stored.parent.glob("*.png")]:
+        shutil.copy(photo, tmp_path)
+        photo.rename(photo.with_suffix(".away"))
+    try:
+        gone = run(stored, "-o", tmp_path / "gone.html")
+        moved = run(stored, "-o", tmp_path / "moved.html", "--root", tmp_path)
+    finally:
+        for photo in stored.parent.glob("*.away"):
+            photo.rename(photo.with_suffix(".png"))
+    assert (gone.exit_code, moved.exit_code) == (0, 0), moved.output
+    said = "photos on this page the file is gone"
+    assert said in (tmp_path / "gone.html").read_text("utf-8")
+    assert said not in (tmp_path / "moved.html").read_text("utf-8")
+    refused = run(stored, "--json", "--root", tmp_path / "nowhere")
+    assert refused.exit_code == 2
+    assert "is no folder" in refused.stderr
+
+
 def test_the_model_is_asked_again_and_json_is_one_object(stored):
     done = run(stored, "--check", "--json")
     assert done.exit_code == 0, done.output

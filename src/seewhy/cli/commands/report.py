@@ -23,6 +23,7 @@ class ReportOptions:
 
     folder: Path
     out: Path | None
+    root: Path | None
     check: bool
     trust: bool
     seed: int
@@ -35,6 +36,12 @@ class ReportOptions:
     "--out", "-o", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
     help="The page; of runs of more than 500 photos further ones go into a folder beside it.",
 )  # fmt: skip
+@click.option(
+    "--root",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where the photos lie now, if they were moved since the run.",
+)
 @click.option(
     "--check", is_flag=True,
     help="Load the model again, hide the evidence of suspicious answers, and see whether they change.",
@@ -58,6 +65,7 @@ def run(options: ReportOptions) -> None:
     from seewhy.dataset.dataset_run import open_run
     from seewhy.dataset.failures.analysis import analyse
     from seewhy.dataset.failures.words import says
+    from seewhy.dataset.moved import moved_to
     from seewhy.errors import BadParameter
     from seewhy.progress import shown, stoppable
 
@@ -68,7 +76,8 @@ def run(options: ReportOptions) -> None:
     stored = open_run(options.folder)
     model = model_of_run(stored, options.trust) if options.check else None
     with stoppable(lambda: say("seewhy: ending with the photos that are done; Ctrl-C again ends at once.", err=True)):
-        found = analyse(shown(stored.photos(), len(stored), "reading the run"), stored.info.count, model, options.seed)
+        photos = stored.photos() if options.root is None else moved_to(options.root, stored.photos())
+        found = analyse(shown(photos, len(stored), "reading the run"), stored.info.count, model, options.seed)
     if options.as_json:
         say_json(found.facts)
     else:
