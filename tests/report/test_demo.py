@@ -39,7 +39,7 @@ def test_the_verdicts_are_true(shown):
     assert shortcut.on_mark > 8 * shortcut.mark_area
     assert honest.unmarked > 0.9
     assert shortcut.unmarked < 0.2
-    assert f"{shortcut.on_mark:.0%}" in shortcut.verdict
+    assert f"{100 * shortcut.on_mark:.0f} %" in shortcut.verdict
 
 
 def test_the_numbers_are_those_of_the_maps():
@@ -70,7 +70,7 @@ def test_the_command_prints_the_table(tmp_path, monkeypatch):
     monkeypatch.setattr("seewhy.report.demo.show.__defaults__", (2, 20))
     done = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "a" / "b")])
     assert done.exit_code == 0, done.output
-    assert re.search(r"honest +\d+%", done.output)
+    assert re.search(r"honest +\d+ %", done.output)
     assert "shortcut cheats" in done.output
     assert (tmp_path / "a" / "b" / "index.html").exists()
 

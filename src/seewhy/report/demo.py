@@ -23,6 +23,7 @@ from seewhy.errors import NotWritten
 from seewhy.images.places import Extent
 from seewhy.maps.heatmap import Heatmap
 from seewhy.models.load import load
+from seewhy.printable import in_percent
 from seewhy.progress import shown as with_bar
 
 from .segmenting import scored_ways, segmented_scenes
@@ -45,7 +46,7 @@ class MapShares:
     @property
     def says(self) -> str:
         said = self.heatmap.source.predicted
-        return f"{said.label}, {said.probability:.0%}" if said else "nothing"
+        return f"{said.label}, {in_percent(said.probability, 0)}" if said else "nothing"
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,14 @@ class Measures:
     def verdict(self) -> str:
         if self.cheats:
             return (
-                f"{self.name} cheats: {self.on_mark:.0%} of its evidence for “{CHEAT}” lies on the stamp, which fills "
-                f"{self.mark_area:.0%} of the picture, and {self.on_object:.0%} on the {CHEAT}; "
-                f"without the stamp it knows {self.unmarked:.0%} of the {CHEAT}s."
+                f"{self.name} cheats: {in_percent(self.on_mark, 0)} of its evidence for “{CHEAT}” lies on the stamp, which fills "
+                f"{in_percent(self.mark_area, 0)} of the picture, and {in_percent(self.on_object, 0)} on the {CHEAT}; "
+                f"without the stamp it knows {in_percent(self.unmarked, 0)} of the {CHEAT}s."
             )
         return (
-            f"{self.name} looks at the {CHEAT}: {self.on_object:.0%} of its evidence lies on it, which fills "
-            f"{self.object_area:.0%} of the picture, and {self.on_mark:.0%} on the stamp; "
-            f"without the stamp it knows {self.unmarked:.0%} of the {CHEAT}s."
+            f"{self.name} looks at the {CHEAT}: {in_percent(self.on_object, 0)} of its evidence lies on it, which fills "
+            f"{in_percent(self.object_area, 0)} of the picture, and {in_percent(self.on_mark, 0)} on the stamp; "
+            f"without the stamp it knows {in_percent(self.unmarked, 0)} of the {CHEAT}s."
         )
 
 
