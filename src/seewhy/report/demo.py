@@ -70,8 +70,8 @@ class Measures:
     def verdict(self) -> str:
         if self.cheats:
             return (
-                f"{self.name} cheats: {in_percent(self.on_mark, 0)} of its evidence for “{CHEAT}” lies on the stamp, which fills "
-                f"{in_percent(self.mark_area, 0)} of the picture, and {in_percent(self.on_object, 0)} on the {CHEAT}; "
+                f"{self.name} cheats: {in_percent(self.on_mark, 0)} of its evidence for “{CHEAT}” lies on the stamp, which "
+                f"fills {in_percent(self.mark_area, 0)} of the picture, and {in_percent(self.on_object, 0)} on the {CHEAT}; "
                 f"without the stamp it knows {in_percent(self.unmarked, 0)} of the {CHEAT}s."
             )
         return (
