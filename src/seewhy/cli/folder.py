@@ -4,15 +4,16 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from errno import EEXIST
+from itertools import chain
 from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .failures import GONE
-from .filenames import others
+from .filenames import joined, others
 
 if TYPE_CHECKING:
     from seewhy.errors import NotWritten
@@ -161,6 +162,23 @@ def _near(a: float | None, b: float | None) -> bool:
 
 def _count(files: list[Any]) -> str:
     return f"{len(files)} file{'s' * (len(files) != 1)}"
+
+
+def write_findings(found: Any, out: Path, what: str, classes: Iterable[str]) -> list[Path]:
+    """Write what.json and what.csv of a set, and a picture of each of these classes: the paths of these."""
+    from seewhy.atomic import replacing
+    from seewhy.maps.made_here import made_here
+
+    for name, content in ((f"{what}.json", found.to_json() + "\n"), (f"{what}.csv", found.to_csv())):
+        with replacing(out / name) as beside:
+            beside.write_text(content, "utf-8")
+    pictures = list[Path]()
+    for explained in classes:
+        name = joined([explained, what, found.method])
+        paths = (out / f"{candidate}.png" for candidate in chain([name], others(name, None)))
+        free = next(path for path in paths if path not in pictures and (made_here(path) or not path.exists()))
+        pictures.append(found.save_picture(explained, free))
+    return pictures
 
 
 def check_folder(out: Path) -> None:

@@ -4,15 +4,13 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from seewhy.cli.failures import named
-from seewhy.cli.filenames import joined, others
-from seewhy.cli.folder import check_folder, make_folder
+from seewhy.cli.folder import check_folder, make_folder, write_findings
 from seewhy.cli.options import COUNT, SPEC, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json, say_text
 from seewhy.cli.question import configured
@@ -119,7 +117,7 @@ def run(network: ModelOptions, options: AuditOptions) -> None:
     make_folder(options.out)
     with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)):
         found = audit_of(model, listing, method, options.layer, options.text, options.budget, options.seed)
-    pictures = write(found, options.out)
+    pictures = write_findings(found, options.out, "audit", found.shown)
     if options.as_json:
         say_json(found.to_json())
     elif options.as_csv:
@@ -135,23 +133,6 @@ def run(network: ModelOptions, options: AuditOptions) -> None:
         raise SystemExit(130)
     if found.failed:
         raise SystemExit(1)
-
-
-def write(found: "Audit", out: Path) -> list[Path]:
-    """Write the numbers, and a picture of each class of which a place is suspected: the paths of these."""
-    from seewhy.atomic import replacing
-    from seewhy.maps.made_here import made_here
-
-    for name, content in (("audit.json", found.to_json() + "\n"), ("audit.csv", found.to_csv())):
-        with replacing(out / name) as beside:
-            beside.write_text(content, "utf-8")
-    pictures = list[Path]()
-    for explained in found.shown:
-        name = joined([explained, "audit", found.method])
-        paths = (out / f"{candidate}.png" for candidate in chain([name], others(name, None)))
-        free = next(path for path in paths if path not in pictures and (made_here(path) or not path.exists()))
-        pictures.append(found.save_picture(explained, free))
-    return pictures
 
 
 def print_audit(found: "Audit", out: Path, pictures: list[Path]) -> None:

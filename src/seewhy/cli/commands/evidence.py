@@ -4,15 +4,13 @@ What is imported inside functions is imported when the command runs, so that `--
 """
 
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from seewhy.cli.failures import Failures, inputs_of
-from seewhy.cli.filenames import joined, others
-from seewhy.cli.folder import check_folder, make_folder
+from seewhy.cli.folder import check_folder, make_folder, write_findings
 from seewhy.cli.options import COUNT, SPEC, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json, say_text
 from seewhy.cli.question import configured
@@ -137,7 +135,7 @@ def run(network: ModelOptions, options: EvidenceOptions) -> None:
     with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)) as stop:
         _read(reader, inputs.files, failures, stop)
     report = report_of(reader, inputs.files, options.search, options.seed)
-    pictures = write(report, options.out)
+    pictures = write_findings(report, options.out, "evidence", report.suspects)
     if options.as_json:
         say_json(report.to_json())
     elif options.as_csv:
@@ -170,23 +168,6 @@ def _read(reader: "EvidenceReader", files: list[str], failures: Failures, stop: 
     if not reader.photos:
         for failed in reader.failed[1:]:
             failures.add(failed.name, failed.error)
-
-
-def write(report: "EvidenceReport", out: Path) -> list[Path]:
-    """Write the numbers, and a picture of each class that stands out: the paths of these."""
-    from seewhy.atomic import replacing
-    from seewhy.maps.made_here import made_here
-
-    for name, content in (("evidence.json", report.to_json() + "\n"), ("evidence.csv", report.to_csv())):
-        with replacing(out / name) as beside:
-            beside.write_text(content, "utf-8")
-    pictures = list[Path]()
-    for explained in report.suspects:
-        name = joined([explained, "evidence", report.method])
-        paths = (out / f"{candidate}.png" for candidate in chain([name], others(name, None)))
-        free = next(path for path in paths if path not in pictures and (made_here(path) or not path.exists()))
-        pictures.append(report.save_picture(explained, free))
-    return pictures
 
 
 def print_report(report: "EvidenceReport", out: Path, pictures: list[Path]) -> None:
