@@ -29,8 +29,8 @@ import seewhy
 from seewhy.dataset.chunks import RunSettings, explain_chunk
 from seewhy.dataset.dataset_run import open_run
 from seewhy.dataset.info import RunInfo, write_info
-from seewhy.dataset.listing import list_items
 from seewhy.dataset.store import gaps, part_path, rows_table, write_part
+from seewhy.photo_sets.listing import list_items
 
 DATA = Path(os.environ.get("SEEWHY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 NETS = {

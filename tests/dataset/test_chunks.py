@@ -8,9 +8,9 @@ import torch
 
 import seewhy
 from seewhy.dataset.chunks import RunSettings, explain_chunk
-from seewhy.dataset.items import Item
 from seewhy.dataset.restoring import source_of_row, values_of
 from seewhy.methods.making.method import lookup
+from seewhy.photo_sets.items import Item
 
 pytest.importorskip("pyarrow")
 ROUNDED = ("map", "map_scale", "source", "made_by", "embedding", "seen", "score", "probability", "predicted_probability",

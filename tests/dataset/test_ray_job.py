@@ -12,12 +12,12 @@ from PIL import Image
 
 import seewhy
 from seewhy.dataset import ray_job
-from seewhy.dataset.listing import list_items
 from seewhy.dataset.ray_job import job_of, loadable
 from seewhy.dataset.running import begun, info_of, run_settings
 from seewhy.dataset.store import gaps
 from seewhy.dataset.storing import works_of
 from seewhy.errors import BadParameter, BadWeights
+from seewhy.photo_sets.listing import list_items
 
 pytest.importorskip("pyarrow")
 

@@ -17,11 +17,11 @@ import pytest
 
 from seewhy.atomic import replacing
 from seewhy.dataset import ray_run
-from seewhy.dataset.items import Item
 from seewhy.dataset.ray_cluster import ClusterShape, MachineShape, cluster
 from seewhy.dataset.ray_run import RayRun, WorkerShape, workers_for
 from seewhy.dataset.store import PartWork, part_path
 from seewhy.errors import BadNetwork, BadParameter
+from seewhy.photo_sets.items import Item
 from seewhy.progress import stoppable
 
 pytestmark = [

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from seewhy.dataset import ray_worker
-from seewhy.dataset.items import Item
 from seewhy.dataset.ray_worker import RayWorker
 from seewhy.dataset.store import PartWork
+from seewhy.photo_sets.items import Item
 
 WORKS = [PartWork(Path("a"), [Item(i, f"{i}.jpg", ()) for i in range(3)]), PartWork(Path("b"), [Item(3, "3.jpg", ())])]
 

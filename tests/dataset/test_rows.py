@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import seewhy
-from seewhy.dataset.ahead import ReadPhoto
-from seewhy.dataset.items import Item
 from seewhy.dataset.looking import PhotoAnswer
 from seewhy.dataset.rows import BestTrue, failed_row, photo_rows_of
+from seewhy.photo_sets.ahead import ReadPhoto
+from seewhy.photo_sets.items import Item
 from seewhy.truth.given import GroundTruth
 
 LABELS = ["red", "not red", "neither"]

@@ -13,8 +13,8 @@ import pytest
 import seewhy
 from seewhy.dataset import chunks, running
 from seewhy.dataset.info import FILE, read_info
-from seewhy.dataset.listing import list_items
 from seewhy.dataset.store import ROWS, parts
+from seewhy.photo_sets.listing import list_items
 from seewhy.progress import stoppable
 
 pytest.importorskip("pyarrow")

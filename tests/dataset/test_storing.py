@@ -6,10 +6,10 @@ from PIL import Image
 
 import seewhy
 from seewhy.dataset.chunks import RunSettings
-from seewhy.dataset.items import Listing, PhotoPlace
 from seewhy.dataset.store import Gap, PartWork, part_path, parts, read_part
 from seewhy.dataset.storing import stored_parts, works_of
 from seewhy.errors import BadNetwork, NotApplicable
+from seewhy.photo_sets.items import Listing, PhotoPlace
 from seewhy.truth.given import GroundTruth
 from seewhy.truth.marked import MarkedBox, PhotoBoxes
 

@@ -12,14 +12,14 @@ from seewhy.explaining.engine import explain_batch
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.source import ModelFacts
 from seewhy.methods.making.method import Method
+from seewhy.photo_sets.ahead import ReadPhoto, read_ahead
+from seewhy.photo_sets.items import Item
 from seewhy.prepare.batch import joined
 from seewhy.prepare.fit import Fit
 from seewhy.targets.target import Class, Labels, PerImage, Top
 from seewhy.truth.given import GroundTruth
 
-from .ahead import ReadPhoto, read_ahead
 from .full_maps import keep_full
-from .items import Item
 from .looking import Looking
 from .photo_rows import TOP
 from .rows import BestTrue, failed_row, photo_rows_of

@@ -12,12 +12,12 @@ from seewhy.errors import BadImage, BadParameter, BadRecord, NoSuchName, closest
 from seewhy.images.digest import image_sha256
 from seewhy.images.photo import read
 from seewhy.maps.heatmap import Heatmap
+from seewhy.photo_sets.reading import read_bytes
 from seewhy.printable import printable, quoted
 
 from .full_maps import full_map
 from .info import RunInfo, read_info
 from .photo_rows import TOP, TRUE, PhotoRow, photo_rows
-from .reading import read_bytes
 from .restoring import heatmap_of
 from .schema import NAMES, arrow, schema
 from .store import done, parts, read_part

@@ -16,13 +16,13 @@ from seewhy import __version__
 from seewhy.errors import BadParameter, BadWeights
 from seewhy.models.load import load
 from seewhy.models.model import Model
+from seewhy.photo_sets.addresses import is_address
+from seewhy.photo_sets.items import Listing
 from seewhy.printable import printable
 from seewhy.progress import noted
 
-from .addresses import is_address
 from .chunks import RunSettings
 from .info import FILE
-from .items import Listing
 from .ray_cluster import cluster, shape_of
 from .ray_run import RayRun, workers_for
 from .ray_worker import Storing

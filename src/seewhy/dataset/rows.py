@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from seewhy.errors import BadImage, BadParameter
 from seewhy.json_text import whole_text
 from seewhy.maps.heatmap import Heatmap
+from seewhy.photo_sets.ahead import ReadPhoto
 from seewhy.printable import printable, words_of
 from seewhy.targets.target import Class, Labels, name_of
 from seewhy.truth.given import GroundTruth, ObjectMark
 
-from .ahead import ReadPhoto
 from .looking import PhotoAnswer, looked_at, pooled
 from .photo_rows import TOP, TRUE
 from .placing import half

@@ -13,6 +13,8 @@ from seewhy.explaining.ask import readable
 from seewhy.maps.source import ModelFacts, stored
 from seewhy.methods.making.method import Method, lookup
 from seewhy.models.model import Model, require
+from seewhy.photo_sets.items import Listing
+from seewhy.photo_sets.listing import list_items
 from seewhy.prepare.callable_fit import CallableFit
 from seewhy.prepare.facts import facts_of
 from seewhy.prepare.fit import Fit
@@ -24,8 +26,6 @@ from .dataset_run import DatasetRun, open_run
 from .full_maps import zarr
 from .held import held
 from .info import FILE, RunInfo, chunk_for, read_info, write_info
-from .items import Listing
-from .listing import list_items
 from .photo_rows import TOP, TRUE
 from .ray_job import job_of, loadable, stored_on_ray
 from .schema import arrow

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from seewhy.atomic import replacing, writing
 from seewhy.errors import BadRecord
+from seewhy.photo_sets.items import Item
 from seewhy.printable import printable
 from seewhy.truth.given import GroundTruth
 
-from .items import Item
 from .schema import VERSION, arrow, schema
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from itertools import chain, islice, tee
 from typing import Any
 
 from seewhy.errors import BadImage, BadNetwork, InSpace, NotApplicable
+from seewhy.photo_sets.ahead import ReadPhoto
+from seewhy.photo_sets.items import Listing
 
-from .ahead import ReadPhoto
 from .chunks import NewRows, RunSettings, explained_rows, photos_of
-from .items import Listing
 from .rows import failed_row
 from .store import Gap, PartWork, rows_table, write_part
 

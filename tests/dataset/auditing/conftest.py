@@ -10,10 +10,10 @@ from PIL import Image
 
 from seewhy.dataset.auditing.audit_photos import AuditPhoto
 from seewhy.dataset.auditing.facts import VIEW, file_facts, rim_facts
-from seewhy.dataset.items import Item
 from seewhy.demo.scenes import scenes
 from seewhy.metrics.regional.frames import GRID
 from seewhy.metrics.regional.photos import PhotoEvidence
+from seewhy.photo_sets.items import Item
 
 
 @pytest.fixture(scope="session")

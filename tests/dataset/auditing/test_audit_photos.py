@@ -6,11 +6,11 @@ import pytest
 import seewhy
 from seewhy.dataset.auditing.audit_photos import AuditReader, ReadFile, seen_pixels
 from seewhy.dataset.auditing.facts import VIEW
-from seewhy.dataset.items import Item
 from seewhy.errors import BadImage
 from seewhy.images.places import Extent
 from seewhy.metrics.regional.frames import cell_shares, framed
 from seewhy.metrics.regional.photos import EvidenceReader
+from seewhy.photo_sets.items import Item
 from seewhy.targets.target import Class, PerImage
 
 

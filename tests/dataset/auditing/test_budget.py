@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from seewhy.dataset.auditing.budget import AuditBudget, drawn_items
-from seewhy.dataset.items import Item
 from seewhy.errors import BadParameter
+from seewhy.photo_sets.items import Item
 
 
 def items(*counts):

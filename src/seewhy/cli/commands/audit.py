@@ -103,7 +103,7 @@ def audit(network: ModelOptions, **options: Any) -> None:
 def run(network: ModelOptions, options: AuditOptions) -> None:
     """Everything that the command does.  What can be refused is refused before a photo is explained."""
     from seewhy.dataset.auditing.asking import audit_of
-    from seewhy.dataset.listing import list_items
+    from seewhy.photo_sets.listing import list_items
     from seewhy.progress import stoppable
 
     if options.as_json and options.as_csv:

@@ -99,7 +99,7 @@ def explain_set(network: ModelOptions, options: RunOptions) -> None:
     """Everything that the command does."""
     from seewhy.api import explain_dataset
     from seewhy.cli.question import configured
-    from seewhy.dataset.listing import list_items
+    from seewhy.photo_sets.listing import list_items
     from seewhy.progress import stoppable
 
     methods = configured(options.methods, dict(options.settings))

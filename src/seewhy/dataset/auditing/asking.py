@@ -8,8 +8,6 @@ import numpy as np
 from PIL import Image
 
 from seewhy.arguments import known_names
-from seewhy.dataset.items import Item, Listing
-from seewhy.dataset.listing import list_items
 from seewhy.errors import BadParameter
 from seewhy.methods.making.method import Method, lookup
 from seewhy.metrics.regional.ask import report_of
@@ -19,6 +17,8 @@ from seewhy.metrics.regional.search import DRAWS
 from seewhy.metrics.regional.text import text_on
 from seewhy.metrics.regional.within import EvidenceRegion, FrameRegion, MarkedRegion, TextRegion, frame_boxes
 from seewhy.models.model import require
+from seewhy.photo_sets.items import Item, Listing
+from seewhy.photo_sets.listing import list_items
 from seewhy.progress import shown, stop_asked
 from seewhy.targets.target import Class, PerImage, Target, Top
 

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seewhy.dataset.items import Item
-from seewhy.dataset.reading import read_bytes
 from seewhy.errors import BadImage, BadParameter, Misuse, NotApplicable
 from seewhy.images.photo import opened_bytes
 from seewhy.images.places import Extent
 from seewhy.maps.heatmaps import Failed
 from seewhy.metrics.regional.photos import AT_ONCE, EvidenceReader, PhotoEvidence
+from seewhy.photo_sets.items import Item
+from seewhy.photo_sets.reading import read_bytes
 from seewhy.printable import printable
 
 from .facts import file_facts, rim_facts, view_of

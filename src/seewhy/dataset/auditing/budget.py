@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seewhy.dataset.items import Item
 from seewhy.errors import BadParameter
+from seewhy.photo_sets.items import Item
 from seewhy.printable import quoted
 
 LEAST = 20  # images: fewer tell nothing

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seewhy.dataset.photo_facts import jpeg_quality
+from seewhy.photo_sets.photo_facts import jpeg_quality
 
 VIEW = 64  # pixels of each side of what the network saw of a photo, as it is kept
 RIM = 0.15  # its width, in shares of each side

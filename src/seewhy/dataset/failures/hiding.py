@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from seewhy.dataset.photo_rows import PhotoRow
-from seewhy.dataset.reading import read_bytes
 from seewhy.errors import SeewhyError
 from seewhy.images.photo import read
 from seewhy.images.places import Extent
 from seewhy.maps.source import Predicted
 from seewhy.metrics.regional.frames import SIDE
+from seewhy.photo_sets.reading import read_bytes
 from seewhy.pictures.stretching import stretch
 
 from .gathering import confidence

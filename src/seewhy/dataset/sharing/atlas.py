@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from seewhy.atomic import replacing
 from seewhy.dataset.dataset_run import DatasetRun, RunError
-from seewhy.dataset.reading import read_bytes
 from seewhy.dataset.schema import arrow
 from seewhy.errors import BadParameter, SeewhyError
 from seewhy.images.photo import read
+from seewhy.photo_sets.reading import read_bytes
 from seewhy.pictures.thumbnails import Thumbnail
 
 from .shared_photos import SharedPhoto, shared_photos

@@ -8,9 +8,9 @@ from PIL import Image
 
 from seewhy.atomic import replacing, writing
 from seewhy.dataset.dataset_run import DatasetRun, RunError
-from seewhy.dataset.reading import read_bytes
 from seewhy.errors import BadParameter, SeewhyError
 from seewhy.images.photo import read
+from seewhy.photo_sets.reading import read_bytes
 from seewhy.pictures.thumbnails import within
 
 from .shared_photos import SharedPhoto, shared_photos

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from seewhy.dataset.photo_rows import TRUE, MapRow, PhotoRow
-from seewhy.dataset.reading import read_bytes
 from seewhy.errors import SeewhyError
 from seewhy.images.photo import read
 from seewhy.images.places import Extent
+from seewhy.photo_sets.reading import read_bytes
 from seewhy.pictures.thumbnails import Thumbnail, within
 from seewhy.pictures.tiles import tile
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seewhy.dataset.photo_facts import SIDE, jpeg_quality, photo_facts
 from seewhy.dataset.schema import PHOTO
+from seewhy.photo_sets.photo_facts import SIDE, jpeg_quality, photo_facts
 
 
 def test_numbers_of_a_photo_are_those_that_their_definitions_give(noise):

@@ -5,9 +5,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from seewhy.dataset import reading
-from seewhy.dataset.reading import read_bytes
 from seewhy.errors import BadImage
+from seewhy.photo_sets import reading
+from seewhy.photo_sets.reading import read_bytes
 
 
 def test_bytes_are_read_wherever_they_lie(tmp_path):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from seewhy.dataset.tables import is_table, read_list
 from seewhy.errors import BadParameter
+from seewhy.photo_sets.tables import is_table, read_list
 
 LABELS = ["dog", "tabby, tabby cat", "bird"]
 

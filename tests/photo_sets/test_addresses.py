@@ -7,9 +7,9 @@ from time import sleep
 
 import pytest
 
-from seewhy.dataset import addresses
-from seewhy.dataset.addresses import in_address, is_address, opened_address, read_address, suffix_of
 from seewhy.errors import BadImage, BadParameter
+from seewhy.photo_sets import addresses
+from seewhy.photo_sets.addresses import in_address, is_address, opened_address, read_address, suffix_of
 
 fsspec = pytest.importorskip("fsspec")
 

@@ -9,8 +9,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
-from seewhy.dataset.archives import archive_place, in_archive, read_member
 from seewhy.errors import BadImage, BadParameter
+from seewhy.photo_sets.archives import archive_place, in_archive, read_member
 
 MOST = 2**20
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from seewhy.dataset.folders import folder_place, in_folder, of_pattern
 from seewhy.errors import BadImage, BadParameter
 from seewhy.maps.made_here import CHUNK
+from seewhy.photo_sets.folders import folder_place, in_folder, of_pattern
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from seewhy.dataset.items import Item, Listing, PhotoPlace
+from seewhy.photo_sets.items import Item, Listing, PhotoPlace
 from seewhy.truth.given import GroundTruth
 from seewhy.truth.marked import MarkedBox, PhotoBoxes
 

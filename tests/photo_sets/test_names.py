@@ -1,6 +1,6 @@
 """Photos are told by their suffix, sorted, and what is left out is said."""
 
-from seewhy.dataset.names import hidden, is_text, photo_names
+from seewhy.photo_sets.names import hidden, is_text, photo_names
 
 
 def test_photos_are_sorted_by_their_whole_names():

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import seewhy
-from seewhy.dataset.ahead import read_ahead
-from seewhy.dataset.items import Item
 from seewhy.images.digest import image_sha256
+from seewhy.photo_sets.ahead import read_ahead
+from seewhy.photo_sets.items import Item
 from seewhy.prepare.batch import preparer
 from seewhy.prepare.fit import Fit
 

@@ -5,9 +5,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from seewhy.dataset.listing import list_items
-from seewhy.dataset.reading import read_bytes
 from seewhy.errors import BadParameter
+from seewhy.photo_sets.listing import list_items
+from seewhy.photo_sets.reading import read_bytes
 
 LABELS = ["dog", "tabby, tabby cat", "bird"]
 FILES = {"dog/b.jpg": b"b", "tabby/a.jpg": b"a", "tabby/c.jpg": b"c"}
