@@ -12,7 +12,7 @@ from seewhy.explaining.engine import explain_batch
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.source import ModelFacts
 from seewhy.methods.making.method import Method
-from seewhy.photo_sets.ahead import ReadPhoto, read_ahead
+from seewhy.photo_sets.ahead import ReadPhoto, read_ahead, together
 from seewhy.photo_sets.items import Item
 from seewhy.prepare.batch import joined
 from seewhy.prepare.fit import Fit
@@ -73,7 +73,7 @@ def explained_rows(model: Any, photos: Iterable[ReadPhoto], settings: RunSetting
     with model.unchanged(), ThreadPoolExecutor(1, "seewhy tells") as pool:
         try:
             facts = ModelFacts.of(model)
-            for batch in _together(model, photos, settings):
+            for batch in together(model, photos, any(method.whole for method in settings.methods)):
                 waiting.append(pool.submit(_explained(model, batch, settings, facts)))
                 while waiting and (len(waiting) > WAITING or waiting[0].done()):
                     yield waiting.popleft().result()
@@ -81,28 +81,6 @@ def explained_rows(model: Any, photos: Iterable[ReadPhoto], settings: RunSetting
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _together(model: Any, photos: Iterable[ReadPhoto], settings: RunSettings) -> Iterator[list[ReadPhoto]]:
-    """Neighbouring photos that share a pass; a broken one stands alone."""
-    whole, waiting, most = any(method.whole for method in settings.methods), list[ReadPhoto](), 1
-    for photo in photos:
-        alike = photo.ready is not None and (not waiting or photo.ready.ready.x.shape == _shape(waiting[0]))
-        if waiting and not alike:
-            yield waiting
-            waiting = []
-        waiting.append(photo)
-        if len(waiting) == 1 and photo.ready is not None:
-            most = model.at_once(_shape(photo)[1:], whole)
-        if photo.ready is None or len(waiting) >= most:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
-
-
-def _shape(photo: ReadPhoto) -> tuple[int, ...]:
-    return () if photo.ready is None else photo.ready.ready.x.shape
 
 
 def _explained(model: Any, photos: Sequence[ReadPhoto], settings: RunSettings, facts: ModelFacts) -> Callable[[], NewRows]:

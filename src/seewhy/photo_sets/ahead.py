@@ -1,7 +1,7 @@
 """Photos read and decoded ahead, in threads beside the network."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -64,6 +64,31 @@ def read_ahead(items: Iterable[Item], prepare: Any, model: str, workers: int, ah
                 yield photo if beside else _prepared(photo, prepare, model)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def together(model: Any, photos: Iterable[ReadPhoto], whole: bool) -> Iterator[list[ReadPhoto]]:
+    """Neighbouring photos that share a pass of the model; a broken one stands alone.
+
+    whole: the pass keeps what a gradient needs, so fewer go together.
+    """
+    waiting, most = list[ReadPhoto](), 1
+    for photo in photos:
+        alike = photo.ready is not None and (not waiting or photo.ready.ready.x.shape == _shape(waiting[0]))
+        if waiting and not alike:
+            yield waiting
+            waiting = []
+        waiting.append(photo)
+        if len(waiting) == 1 and photo.ready is not None:
+            most = model.at_once(_shape(photo)[1:], whole)
+        if photo.ready is None or len(waiting) >= most:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def _shape(photo: ReadPhoto) -> tuple[int, ...]:
+    return () if photo.ready is None else photo.ready.ready.x.shape
 
 
 def _read(item: Item) -> _File:
