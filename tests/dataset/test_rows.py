@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import seewhy
-from seewhy.dataset.looking import PhotoAnswer
 from seewhy.dataset.rows import BestTrue, failed_row, photo_rows_of
+from seewhy.inside.embeddings.looking import PhotoAnswer
 from seewhy.photo_sets.ahead import ReadPhoto
 from seewhy.photo_sets.items import Item
 from seewhy.truth.given import GroundTruth

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from seewhy.images.resample import blurred, resized, spread
+from seewhy.images.resample import blurred, overlaps, resized, spread
 from support import ask
 
 SIZES = [
@@ -85,3 +85,11 @@ def test_the_kind_of_number_stays():
     for kind in (np.float32, np.float64):
         x = drawn(1, 1, 4, 4).astype(kind)
         assert {resized(x, (7, 7)).dtype, spread(x, (7, 7)).dtype, blurred(x, 0.1).dtype} == {np.dtype(kind)}
+
+
+@pytest.mark.parametrize(("count", "blocks"), [(6, 3), (5, 3), (3, 5), (1, 4)])
+def test_cells_lie_in_blocks_as_far_as_they_overlap(count, blocks):
+    fine = 840  # parts of each cell
+    block = (np.arange(count * fine) + 0.5) * blocks // (count * fine)  # in which each of the parts lies
+    expected = [[(block[i * fine : (i + 1) * fine] == k).mean() for i in range(count)] for k in range(blocks)]
+    np.testing.assert_allclose(overlaps(count, blocks), expected, atol=1e-12)

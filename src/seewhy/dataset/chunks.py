@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seewhy.errors import BadImage, Misuse
 from seewhy.explaining.engine import explain_batch
+from seewhy.inside.embeddings.looking import Looking
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.source import ModelFacts
 from seewhy.methods.making.method import Method
@@ -20,7 +21,6 @@ from seewhy.targets.target import Class, Labels, PerImage, Top
 from seewhy.truth.given import GroundTruth
 
 from .full_maps import keep_full
-from .looking import Looking
 from .photo_rows import TOP
 from .rows import BestTrue, failed_row, photo_rows_of
 from .store import rows_table

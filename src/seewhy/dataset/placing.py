@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.images.places import Cells, Extent
+from seewhy.images.resample import overlaps
 from seewhy.images.sight import Sight
 
 WHOLE = 4096  # values of a map that is stored as it is
@@ -38,13 +39,6 @@ def coarse(values: NDArray[np.float32], cells: Cells | None) -> CoarseMap:
         first = tuple(f + (step - 1) / 2 * s for f, s, step in zip(cells.first, cells.stride, steps, strict=True))
         cells = Cells(first, tuple(s * step for s, step in zip(cells.stride, steps, strict=True)), cells.size)
     return CoarseMap(small.astype(np.float32), cells, True)
-
-
-def overlaps(count: int, blocks: int) -> NDArray[np.float64]:
-    """How much of each of `count` cells lies in each of the blocks that divide them evenly: (blocks, count)."""
-    edges, cells = np.linspace(0, count, blocks + 1), np.arange(count)
-    low, high = edges[:-1, None], edges[1:, None]
-    return np.clip(np.minimum(high, cells + 1) - np.maximum(low, cells), 0, None)
 
 
 def packed(values: NDArray[np.float32]) -> tuple[bytes, float]:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadImage, BadParameter
+from seewhy.inside.embeddings.looking import PhotoAnswer
+from seewhy.inside.embeddings.pooling import looked_at, pooled
 from seewhy.json_text import whole_text
 from seewhy.maps.heatmap import Heatmap
 from seewhy.photo_sets.ahead import ReadPhoto
@@ -15,7 +17,6 @@ from seewhy.printable import printable, words_of
 from seewhy.targets.target import Class, Labels, name_of
 from seewhy.truth.given import GroundTruth, ObjectMark
 
-from .looking import PhotoAnswer, looked_at, pooled
 from .photo_rows import TOP, TRUE
 from .placing import half
 from .restoring import map_columns

@@ -56,6 +56,13 @@ def from_centres(x: Floats, pairs: Sequence[tuple[Floats, Floats]]) -> Floats:
     return _along_axes(x, [len(there) for _, there in pairs], weights)
 
 
+def overlaps(count: int, blocks: int) -> Floats:
+    """How much of each of `count` cells lies in each of the blocks that divide them evenly: (blocks, count)."""
+    edges, cells = np.linspace(0, count, blocks + 1), np.arange(count)
+    low, high = edges[:-1, None], edges[1:, None]
+    return np.clip(np.minimum(high, cells + 1) - np.maximum(low, cells), 0, None)
+
+
 def blurred(x: Floats, sigma: float, first: int = 2) -> Floats:
     """x blurred by a Gaussian along the axes from `first` on; sigma is in shares of each side; edge values are repeated."""
     return _along_axes(x, x.shape[first:], lambda _axis, old, _new: _gaussian(old, sigma))

@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from seewhy.dataset.failures.grouping import OUTSIDE, grouping, silhouettes, unit
+from seewhy.dataset.failures.grouping import OUTSIDE, grouping, silhouettes
 from seewhy.errors import MissingExtra
+from seewhy.inside.embeddings.vectors import unit
 
 pytest.importorskip("sklearn")
 
@@ -71,10 +72,6 @@ def test_a_group_of_two_is_none():
     found = grouping(clouds((6, 6, 2), 0.2))
     assert found is not None
     assert (found.labels == OUTSIDE).sum() == 2
-
-
-def test_a_vector_of_nothing_stays_nothing():
-    assert unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [[0.6, 0.8], [0.0, 0.0]]
 
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch):

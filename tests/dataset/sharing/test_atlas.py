@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from seewhy.dataset.sharing.atlas import components, save_atlas
+from seewhy.dataset.sharing.atlas import save_atlas
 from seewhy.errors import BadParameter
+from seewhy.inside.embeddings.vectors import components
 
 
 def test_a_row_for_each_photo_with_its_picture_vectors_and_place(shared_run, tmp_path):
@@ -24,18 +25,6 @@ def test_a_row_for_each_photo_with_its_picture_vectors_and_place(shared_run, tmp
         assert Image.open(io.BytesIO(row["image"]["bytes"])).size == (96, 96)
     expected = components(np.stack([photo.embedding for photo in photos]))
     assert [[row["x"], row["y"]] for row in rows] == pytest.approx(expected, abs=1e-4)
-
-
-def test_components_are_those_of_the_singular_vectors():
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(30, 5)) * (5, 3, 1, 1, 1)
-    found = components(vectors)
-    centred = vectors - vectors.mean(0)
-    u, s, _ = np.linalg.svd(centred, full_matrices=False)
-    assert abs(found) == pytest.approx(abs(u[:, :2] * s[:2]))
-    assert found[abs(found[:, 0]).argmax(), 0] > 0
-    assert components(np.ones((3, 4))).tolist() == [[0, 0]] * 3
-    assert components(np.array([[1.0], [2.0]])).shape == (2, 2)
 
 
 def test_another_suffix_is_refused(shared_run, tmp_path):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from seewhy.arrays import Floats
 from seewhy.errors import MissingExtra
+from seewhy.inside.embeddings.vectors import unit
 
 FEWEST, SMALLEST = 12, 3  # vectors to look for groups among; members of a group
 GROUPS, AXES = 8, 10  # groups at most; principal axes that are looked at
@@ -22,13 +23,6 @@ class Grouping(NamedTuple):
     labels: NDArray[np.intp]
     silhouette: float  # -1 to 1, mean over the vectors
     chance: float  # the greatest of DRAWS sets without groups
-
-
-def unit(vectors: Floats) -> NDArray[np.float64]:
-    """The vectors (n, c) at length 1; those of length 0 stay."""
-    rows = np.asarray(vectors, np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
 
 
 def grouping(vectors: Floats, seed: int = 0) -> Grouping | None:

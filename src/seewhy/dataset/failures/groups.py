@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.dataset.photo_rows import PhotoRow
+from seewhy.inside.embeddings.vectors import unit
 
 from .gathering import GatheredRun, confidence, cost
-from .grouping import FEWEST, OUTSIDE, Grouping, grouping, unit
+from .grouping import FEWEST, OUTSIDE, Grouping, grouping
 from .naming import TraitDifference, differences
 
 NEAREST = 4  # photos that were answered right, beside a group

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seewhy.atomic import replacing
 from seewhy.dataset.dataset_run import DatasetRun, RunError
 from seewhy.dataset.schema import arrow
 from seewhy.errors import BadParameter, SeewhyError
 from seewhy.images.photo import read
+from seewhy.inside.embeddings.vectors import components
 from seewhy.photo_sets.reading import read_bytes
 from seewhy.pictures.thumbnails import Thumbnail
 
@@ -82,17 +82,3 @@ def _schema(shares: list[str]) -> "pyarrow.Schema":
         **dict.fromkeys(shares, number), **dict.fromkeys(VECTORS, vector),
     }  # fmt: skip
     return pa.schema(list(kinds.items()))
-
-
-def components(vectors: NDArray[Any]) -> NDArray[np.float64]:
-    """The first two principal components of vectors (n, c): (n, 2), each with its largest value positive, so that they do not
-    depend on the library that computes them.
-
-    Source: Pearson 1901, On lines and planes of closest fit to systems of points in space.
-    """
-    centred = np.asarray(vectors, np.float64) - np.mean(vectors, 0, dtype=np.float64)
-    axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2]
-    found = centred @ axes
-    found = np.pad(found, ((0, 0), (0, 2 - found.shape[1])))
-    signs = np.sign(found[abs(found).argmax(0), range(2)])
-    return found * np.where(signs == 0, 1, signs)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import seewhy
-from seewhy.dataset.looking import Looking, looked_at, pooled
 from seewhy.explaining.engine import explain_batch
+from seewhy.inside.embeddings.looking import Looking
 from seewhy.methods.making.method import lookup
 from support.counting import entering
 
@@ -63,31 +63,3 @@ def test_of_a_function_there_is_an_answer_and_no_activation(photos):
     assert found.answers[0].a is None
     assert found.answers[0].scores is not None
     assert found.answers[0].scores.shape == (2,)
-
-
-def test_pooled_is_the_mean_over_space():
-    a = np.random.default_rng(0).normal(size=(5, 3, 4))
-    assert np.allclose(pooled(a), [channel.mean() for channel in a])
-
-
-def test_looked_at_is_the_mean_weighted_by_the_positive_part_of_the_map():
-    draw = np.random.default_rng(0)
-    a, values = draw.normal(size=(5, 3, 4)), draw.normal(size=(3, 4))
-    weights = np.where(values > 0, values, 0)
-    expected = [sum(a[c, y, x] * weights[y, x] for y in range(3) for x in range(4)) / weights.sum() for c in range(5)]
-    assert np.allclose(looked_at(a, values), expected)
-    assert looked_at(a, -abs(values)) is None
-
-
-def test_a_map_of_finer_or_coarser_cells_weighs_by_how_they_overlap():
-    draw = np.random.default_rng(0)
-    a, fine = draw.normal(size=(2, 3, 2)), draw.random((6, 8))
-    assert np.allclose(looked_at(a, fine), looked_at(a, fine.reshape(3, 2, 2, 4).sum((1, 3))))
-    finer = draw.normal(size=(2, 4, 4))
-    assert np.allclose(looked_at(finer, a[0] ** 2 @ np.eye(2)), looked_at(finer, np.repeat(overlapped(a[0] ** 2), 2, 1)))
-
-
-def overlapped(values):
-    """(3, 2) cells over 4 rows, each of which takes 3/4 of a cell's height."""
-    v0, v1, v2 = values
-    return np.stack([3 / 4 * v0, 1 / 4 * v0 + 1 / 2 * v1, 1 / 2 * v1 + 1 / 4 * v2, 3 / 4 * v2])

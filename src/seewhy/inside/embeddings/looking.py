@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import numbers
@@ -13,8 +12,6 @@ from seewhy.explaining.findings import TargetGroup
 from seewhy.maps.source import ModelFacts
 from seewhy.models.model import INPUT
 from seewhy.prepare.batch import Batch
-
-from .placing import overlaps
 
 
 class PhotoAnswer(NamedTuple):
@@ -78,23 +75,3 @@ def _activation(cases: Sequence[Case]) -> NDArray[Any] | None:
         return None
     a = next(iter(case.model.activations(case.x, [case.usual[0]])[0].values()))
     return numbers(a) if a.ndim > 2 else None
-
-
-def pooled(a: NDArray[Any]) -> NDArray[Any]:
-    """The mean of an activation (c, *space) over space: (c,)."""
-    return a.reshape(len(a), -1).mean(1)
-
-
-def looked_at(a: NDArray[Any], values: NDArray[Any]) -> NDArray[Any] | None:
-    """The mean of an activation (c, h, w) over space, each place weighted by the positive part of a map: (c,); None of a map
-    without any.
-
-    values: the map (h', w') over the same part of the photo; where its cells are others, each counts as far as it overlaps one
-        of the activation's.
-    """
-    weights = np.maximum(values, 0).astype(np.float64)
-    if weights.shape != a.shape[1:]:
-        down, across = (overlaps(*counts) for counts in zip(weights.shape, a.shape[1:], strict=True))
-        weights = down @ weights @ across.T
-    total = weights.sum()
-    return None if not total > 0 else a.reshape(len(a), -1) @ (weights.ravel() / total)
