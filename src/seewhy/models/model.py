@@ -31,6 +31,7 @@ from .together import Sharing
 
 INPUT = "input"  # the image itself, as a layer
 ATTENTION = "attention"  # all attention of the network, as a layer
+SCORES_LAYER = "scores"  # what the model says of the images (n, k), as a layer of a PulledPass
 SCORES = ("logits", "log-probability", "probability")
 GIVEN = "as given"  # the scores of a function, which may be any of these
 
@@ -102,6 +103,13 @@ class Trace(NamedTuple):
     notes: Mapping[str, tuple[str, ...]]  # of each layer
     further: Callable[[int], "Trace"] = _no_further  # of a trace of few targets: that of as many, from the given one on
     cut: Mapping[str, str] = {}  # of layers to which no gradient can come back, though the scores rest on them: why
+
+
+class PulledPass(NamedTuple):
+    """One forward pass, whose gradient at the images is asked for once it is known what of."""
+
+    a: Mapping[str, NDArray[Any]]  # what each layer emitted: (n, c, *space), or (n, c) where it has no space
+    back: Callable[[Mapping[str, NDArray[Any]]], NDArray[Any]]  # {layer: cotangent like a}: d sum <cotangent, a> / dx, once
 
 
 class Bias(NamedTuple):
@@ -228,6 +236,7 @@ class Differentiable(Model, Protocol):
     ) -> Trace: ...  # fmt: skip
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]: ...  # of each target
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]: ...
+    def pulled(self, x: Array, layers: Sequence[str]) -> PulledPass: ...  # SCORES_LAYER, too
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head: ...
     def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> "Attended": ...
     def first_bad(self, x: Array) -> str | None: ...  # the first layer to emit NaN or infinity

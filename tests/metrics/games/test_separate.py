@@ -132,3 +132,16 @@ def test_methods_that_ask_place_by_place_find_nothing_in_cells_that_did_not_coun
     method = method.using(**{key: value for key, value in known.items() if key in method.parameters})
     (heatmap,) = method(cells, X[:1], target=3 * 3 + int(cells.answer(X[:1]).scores[0, 9:].argmax()), layer=None)
     assert cell_shares(heatmap.values, 2) == pytest.approx([0, 0, 0, 1], abs=1e-6)
+
+
+def test_what_is_pulled_back_is_the_gradient_of_each_cell_alone(network, cells):
+    passed = cells.pulled(X, ["2", "scores"])
+    weights = {name: np.random.default_rng(1).normal(size=a.shape) for name, a in passed.a.items()}
+    x = torch.as_tensor(X).requires_grad_()
+    total = torch.tensor(0.0)
+    for j in range(4):
+        cell = cell_of(x, j)
+        a, top, left = network[:3](cell), j // 2 * 4, j % 2 * 6
+        total = total + (a * torch.as_tensor(weights["2"][:, :, top : top + 4, left : left + 6])).sum()
+        total = total + (network(cell) * torch.as_tensor(weights["scores"][:, 3 * j : 3 * j + 3])).sum()
+    assert passed.back(weights) == pytest.approx(torch.autograd.grad(total, x)[0].numpy(), abs=1e-12)

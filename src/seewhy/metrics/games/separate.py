@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seewhy.arrays import Array
 from seewhy.errors import NotApplicable
 from seewhy.images.inputs import Images
-from seewhy.models.model import Answer, Differentiable, Evidence, Examination, Head, Layer, Scorer, Tail, Trace
+from seewhy.models.model import Answer, Differentiable, Evidence, Examination, Head, Layer, PulledPass, Scorer, Tail, Trace
 from seewhy.models.pace import Pace
 from seewhy.models.rule import Rule
 from seewhy.prepare.batch import Batch, batches
@@ -95,6 +95,12 @@ class SeparateCells:
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         a, notes = self.model.activations(self.folded(x), layers)
         return {layer: self.laid(each) for layer, each in a.items()}, notes
+
+    def pulled(self, x: Array, layers: Sequence[str]) -> PulledPass:
+        inner = self.model.pulled(self.folded(x), layers)
+        a = {name: self.of_grids(each) if each.ndim == 2 else self.laid(each) for name, each in inner.a.items()}
+        flat = lambda v: self.of_cells(v) if v.ndim == 2 else self.folded(v)  # noqa: E731
+        return PulledPass(a, lambda v: self.laid(inner.back({name: flat(each) for name, each in v.items()})))
 
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
         head = self.model.head(self.folded(x), self._targets(targets), layers)

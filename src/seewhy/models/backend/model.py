@@ -28,6 +28,7 @@ from .backend import Backend, LayerSight, PassResult
 from .default import default_among, defaults, maps_of
 from .ending import closed_form, pooled
 from .examination import examined
+from .pulled import PulledPass, pulled
 from .resting import rests
 from .scorer import BackendScorer
 from .scores import chances, cotangents, scored
@@ -258,6 +259,10 @@ class BackendModel(FunctionModel):
         first = further(0)
         return first._replace(further=further) if few else first
 
+    def pulled(self, x: Array, layers: Sequence[str]) -> PulledPass:
+        """One pass of x (n, c, *space), whose gradient at x can be asked for: of the scores, and of no other layer."""
+        return pulled(self, numbers(x), layers)
+
     def scores_of(self, output: Any, n: int) -> NDArray[Any]:
         """The raw scores (n, k) in what the network gave for n images, checked."""
         raw = np.stack([aim.read(output) for aim in self.aims], 1) if self.aims else numbers(output)
@@ -311,8 +316,7 @@ class BackendModel(FunctionModel):
         if "layers" not in self.gives:
             return None
         x = numbers(x)
-        names = self.named([*self.surveyed(x)], x)
-        emitted = self.backend.emitted(x, names).layers
+        emitted = self.backend.emitted(x, names := self.named([*self.surveyed(x)], x)).layers
         return next((name for name in names if not np.isfinite(emitted[name]).all()), None)
 
     def examine(self, x: Array) -> Examination:

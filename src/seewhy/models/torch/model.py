@@ -11,7 +11,7 @@ from seewhy.arrays import Array
 from seewhy.errors import BadParameter
 from seewhy.images.places import Gaze, Place
 from seewhy.models.graph import MapForm
-from seewhy.models.model import INSIDE, Attended, Bias, Examination, Head, Layer, Trace
+from seewhy.models.model import INSIDE, Attended, Bias, Examination, Head, Layer, PulledPass, Trace
 from seewhy.models.rule import Rule
 from seewhy.models.torch.attention.attended import attended
 from seewhy.models.torch.exporting.graph import TorchGraph, graph_of, single_precision
@@ -29,6 +29,7 @@ from .defaults import check_alike, defaults
 from .examination import examination
 from .head import head
 from .learned import Learned
+from .pulled import pulled
 from .shifted import behind_shift
 from .trace import activations, biases, trace
 from .undisturbed import again
@@ -128,6 +129,10 @@ class TorchModel(TorchScores):
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]:
         """What each layer emits (n, c, *space), from a pass that stops at the last of them; and notes on each."""
         return activations(self.runner, x, layers)
+
+    def pulled(self, x: Array, layers: Sequence[str]) -> PulledPass:
+        """One pass of x (n, c, *space) up to the last of the layers, whose gradient at x can be asked for; "scores" is one."""
+        return pulled(self.runner, x, layers)
 
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
         """One pass; the pooled activations and the last linear layer's weights, where pooling is all there is between."""

@@ -10,7 +10,7 @@ from torch.jit import ScriptModule
 
 from seewhy.arrays import Array
 from seewhy.errors import NeedsGradients, NotApplicable
-from seewhy.models.model import AT_IMAGE, INPUT, TRY, Answer, Attended, Examination, Trace
+from seewhy.models.model import AT_IMAGE, INPUT, SCORES_LAYER, TRY, Answer, Attended, Examination, PulledPass, Trace
 from seewhy.models.rule import Rule
 from seewhy.models.settings import Settings
 from seewhy.models.torch.attention.attended import attended
@@ -19,6 +19,7 @@ from seewhy.targets.target import Target
 from .base import TorchScores
 from .examination import examination
 from .program import Sealed, refusal
+from .pulled import pulled
 from .trace import activations, trace
 from .undisturbed import again
 
@@ -78,6 +79,11 @@ class SealedModel(TorchScores):
         """The image, the only layer that can be read."""
         self._check(layers)
         return activations(self.runner, x, layers)
+
+    def pulled(self, x: Array, layers: Sequence[str]) -> PulledPass:
+        """One pass, whose gradient at the image can be asked for: of the scores, for no layer can be read."""
+        self._check([name for name in layers if name != SCORES_LAYER])
+        return pulled(self.runner, x, layers)
 
     @again
     def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> Attended:

@@ -138,11 +138,14 @@ def _backward(scores: Tensor, tensors: list[Tensor], starts: Tensor, keep: bool)
     except Exception as error:  # a person's own way back may raise anything
         if out_of_memory(error):
             raise
-        why = words_of(error).splitlines()[0].rstrip(". ") if str(error).strip() else type(error).__name__
-        raise BadNetwork(
-            f"The way back through the network failed: {why}. {TRAINED if trained_meanwhile(error) else ASK}"
-        ) from error
+        raise way_back_failed(error) from error
     return [None if column[0] is None else _stacked(column) for column in zip(*rows, strict=True)]
+
+
+def way_back_failed(error: Exception) -> BadNetwork:
+    """The error for what a way back through the network raised."""
+    why = words_of(error).splitlines()[0].rstrip(". ") if str(error).strip() else type(error).__name__
+    return BadNetwork(f"The way back through the network failed: {why}. {TRAINED if trained_meanwhile(error) else ASK}")
 
 
 def _stacked(rows: Sequence[Tensor]) -> Tensor:
