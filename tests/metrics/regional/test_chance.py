@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from seewhy.metrics.regional.chance import enough_photos, holm, sign_flips
+from seewhy.metrics.regional.chance import enough_photos, sign_flips
 
 
 def by_hand(differences):
@@ -40,12 +40,6 @@ def test_where_the_evidence_lies_by_chance_p_is_rarely_small():
     rng = np.random.default_rng(0)
     p = np.array([sign_flips(rng.normal(0, 1, 10)) for _ in range(400)])
     assert abs((p <= 0.05).mean() - 0.05) < 3.3 * np.sqrt(0.05 * 0.95 / 400)
-
-
-def test_holms_steps_by_hand():
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(holm([0.9, 0.8]), [1, 1])
-    assert holm([]).shape == (0,)
 
 
 def test_groups_that_could_never_be_told_from_chance_take_nothing_from_the_others():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from seewhy.metrics.regional.chance import holm, sign_flips
+from seewhy.holm import holm
+from seewhy.metrics.regional.chance import sign_flips
 from seewhy.metrics.regional.photos import PhotoEvidence
 from seewhy.metrics.regional.shares import region_shares
 from seewhy.truth.evidence import EvidenceShare

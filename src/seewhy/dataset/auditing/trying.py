@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.metrics.regional.chance import holm
+from seewhy.holm import holm
 from seewhy.metrics.regional.frames import Shares
 from seewhy.printable import printable
 from seewhy.progress import shown, stop_asked

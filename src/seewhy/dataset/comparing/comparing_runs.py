@@ -14,7 +14,8 @@ from seewhy.dataset.auditing.dependence import dependences
 from seewhy.dataset.dataset_run import DatasetRun, open_run
 from seewhy.dataset.info import RunInfo
 from seewhy.errors import BadParameter
-from seewhy.metrics.regional.chance import LEVEL, holm
+from seewhy.holm import holm
+from seewhy.metrics.regional.chance import LEVEL
 from seewhy.printable import printable, quoted
 from seewhy.progress import shown
 

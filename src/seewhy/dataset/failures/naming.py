@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from seewhy.dataset.photo_rows import PhotoRow
 from seewhy.errors import MissingExtra
-from seewhy.metrics.regional.chance import LEVEL, holm
+from seewhy.holm import holm
+from seewhy.metrics.regional.chance import LEVEL
 
 FEWEST = 3  # photos of which a trait is known, on either side of a comparison
 SEEN = 0.14  # how far `among` lies from 0.5 at least: a medium effect, half a standard deviation, which a person can see

@@ -32,18 +32,6 @@ def sign_flips(differences: Floats, draws: int = DRAWS, seed: int = 0) -> float:
     return beyond / (draws + 1)
 
 
-def holm(p: Sequence[float]) -> NDArray[np.float64]:
-    """p values (m,) adjusted so that, whatever depends on what, the chance of any false one below 0.05 is at most 0.05.
-
-    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
-    """
-    values = np.asarray(p, np.float64)
-    order = values.argsort(kind="stable")
-    adjusted = np.empty(len(values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1)
-    return adjusted
-
-
 def enough_photos(counts: Sequence[int]) -> NDArray[np.bool_]:
     """Which of several groups of so many photos are enough for `sign_flips` to tell them from chance among all that are: (m,).
 

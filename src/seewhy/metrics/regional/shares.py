@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.holm import holm
 from seewhy.metrics.localization.resampling import middle, resampled
 from seewhy.printable import in_percent
 from seewhy.targets.target import Labels
 from seewhy.truth.labels import named_classes
 
-from .chance import DRAWS, LEVEL, enough_photos, holm, sign_flips
+from .chance import DRAWS, LEVEL, enough_photos, sign_flips
 from .photos import PhotoEvidence
 
 ALL = "all classes"  # the group of all photos

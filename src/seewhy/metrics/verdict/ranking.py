@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.holm import holm
 from seewhy.metrics.localization.resampling import DRAWS, middle, resampled
-from seewhy.metrics.regional.chance import LEVEL, holm, sign_flips
+from seewhy.metrics.regional.chance import LEVEL, sign_flips
 from seewhy.truth.accuracy import Portion
 
 CONTROLS = ("random-map", "centre")  # methods that know nothing of the network: what all others have to be ahead of
