@@ -82,7 +82,9 @@ if TYPE_CHECKING:
     from seewhy.exporting.export import export as export
     from seewhy.images.clip import Clip as Clip
     from seewhy.images.clip import read_clip as read_clip
+    from seewhy.inside.activations import activations as activations
     from seewhy.inside.detections import detections as detections
+    from seewhy.inside.layer_activations import LayerActivations as LayerActivations
     from seewhy.localize.affinity import Affinity as Affinity
     from seewhy.localize.affinity import boundary_affinity as boundary_affinity
     from seewhy.localize.affinity import colour_affinity as colour_affinity
@@ -130,6 +132,7 @@ _LATE = {  # loaded when they are first asked for
     "seeds": "seewhy.localize.seeds", "Seeds": "seewhy.localize.seed_map", "seed_saliency": "seewhy.localize.saliency",
     **dict.fromkeys(("Affinity", "boundary_affinity", "colour_affinity", "feature_affinity"), "seewhy.localize.affinity"),
     **dict.fromkeys(("ContrastAnswer", "contrast"), "seewhy.metrics.contrast"),
+    "activations": "seewhy.inside.activations", "LayerActivations": "seewhy.inside.layer_activations",
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
     **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),

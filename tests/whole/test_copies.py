@@ -121,6 +121,7 @@ EXAMPLES = {
     "Heatmap": lambda: [*maps()],
     "Heatmaps": lambda: [maps(), maps()[:0]],
     "ImageBoxes": lambda: [*maps().boxes()],
+    "LayerActivations": lambda: [*seewhy.activations(model(), photo(), ["body.0", "head"])],
     "Method": lambda: [seewhy.grad_cam.using(signed=True), seewhy.smooth(seewhy.hires_cam).using(samples=3, seed=1),
                        seewhy.occlusion.using(fill=np.ones(3))],
     "MethodComparison": lambda: [seewhy.compare(model(), [photo()], ["grad-cam"])],

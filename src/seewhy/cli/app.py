@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from seewhy import __version__
+from seewhy.cli.commands.activations import activations
 from seewhy.cli.commands.attention import attention
 from seewhy.cli.commands.audit import audit
 from seewhy.cli.commands.compare import compare
@@ -84,8 +85,8 @@ def main(debug: bool) -> None:
 
 
 COMMANDS = (
-    explain, localize, segment, evidence, audit, attention, doctor, trust, compare, sanity, game, detections, drift, verify,
-    run, report, diff, share, labels, layers, units, export, methods, metrics, demo,
+    explain, localize, segment, evidence, audit, attention, activations, doctor, trust, compare, sanity, game, detections,
+    drift, verify, run, report, diff, share, labels, layers, units, export, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

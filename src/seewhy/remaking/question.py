@@ -8,6 +8,7 @@ from typing import Any
 
 from seewhy.errors import BadImage, BadParameter, NoSuchName
 from seewhy.explaining.ask import ask
+from seewhy.inside.activations import activations
 from seewhy.inside.heads import attention
 from seewhy.maps.fusion import fuse
 from seewhy.maps.heatmap import Heatmap
@@ -69,6 +70,9 @@ def asked_again(source: Source, model: Any, image: Any, target: Any, params: Map
 def _made(source: Source, model: Any, image: Any, target: Any, params: Mapping[str, Any]) -> Heatmaps:
     if source.method.startswith("attention") and "query" in source.params:
         return attention(model, image, source.layer, source.params["head"], source.params["query"])
+    if source.method.startswith("activation of ") and "channel" in source.params:
+        (layer,) = activations(model, image, source.layer, channels=[source.params["channel"]])
+        return layer.maps
     if source.method.startswith("drift of "):
         raise BadParameter("it is a picture of two maps and their difference, which seewhy drift makes.")
     method, fused = method_again(source, params), source.params.get("fuse")
