@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from seewhy.images.clip import read_clip as read_clip
     from seewhy.inside.activations import activations as activations
     from seewhy.inside.detections import detections as detections
+    from seewhy.inside.exciting.asking import top_photos as top_photos
+    from seewhy.inside.exciting.record import TopPhotos as TopPhotos
     from seewhy.inside.layer_activations import LayerActivations as LayerActivations
     from seewhy.localize.affinity import Affinity as Affinity
     from seewhy.localize.affinity import boundary_affinity as boundary_affinity
@@ -133,6 +135,7 @@ _LATE = {  # loaded when they are first asked for
     **dict.fromkeys(("Affinity", "boundary_affinity", "colour_affinity", "feature_affinity"), "seewhy.localize.affinity"),
     **dict.fromkeys(("ContrastAnswer", "contrast"), "seewhy.metrics.contrast"),
     "activations": "seewhy.inside.activations", "LayerActivations": "seewhy.inside.layer_activations",
+    "top_photos": "seewhy.inside.exciting.asking", "TopPhotos": "seewhy.inside.exciting.record",
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
     **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),

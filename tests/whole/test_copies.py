@@ -141,6 +141,7 @@ EXAMPLES = {
     "SuppressedBox": lambda: [seewhy.SuppressedBox(found_box(), found_box(), 1.0)],
     "Text": lambda: [seewhy.Text("a dog", ["a cat"], "a photo of {}")],
     "Top": lambda: [seewhy.Top(3)],
+    "TopPhotos": lambda: [seewhy.top_photos(model(), seewhy.Unit("body", 1), [photo()])],
     "Trust": lambda: [seewhy.trust(model(), photo(), checks=["head"])],
     "Unit": lambda: [seewhy.Unit("body.3", 4, (1, 2))],
     "Volume": lambda: [seewhy.Volume(np.arange(24.0).reshape(2, 3, 4), np.diag([1, 2, 3, 1]))],

@@ -30,6 +30,7 @@ from seewhy.cli.commands.run import run
 from seewhy.cli.commands.sanity import sanity
 from seewhy.cli.commands.segment import segment
 from seewhy.cli.commands.share import share
+from seewhy.cli.commands.top_photos import top_photos
 from seewhy.cli.commands.trust import trust
 from seewhy.cli.commands.units import units
 from seewhy.cli.commands.verify import verify
@@ -86,7 +87,7 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, activations, doctor, trust, compare, sanity, game, detections,
-    drift, verify, run, report, diff, share, labels, layers, units, export, methods, metrics, demo,
+    drift, verify, run, report, diff, share, labels, layers, units, export, top_photos, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -167,18 +167,23 @@ def _count(files: list[Any]) -> str:
 def write_findings(found: Any, out: Path, what: str, classes: Iterable[str]) -> list[Path]:
     """Write what.json and what.csv of a set, and a picture of each of these classes: the paths of these."""
     from seewhy.atomic import replacing
-    from seewhy.maps.made_here import made_here
 
     for name, content in ((f"{what}.json", found.to_json() + "\n"), (f"{what}.csv", found.to_csv())):
         with replacing(out / name) as beside:
             beside.write_text(content, "utf-8")
     pictures = list[Path]()
     for explained in classes:
-        name = joined([explained, what, found.method])
-        paths = (out / f"{candidate}.png" for candidate in chain([name], others(name, None)))
-        free = next(path for path in paths if path not in pictures and (made_here(path) or not path.exists()))
-        pictures.append(found.save_picture(explained, free))
+        path = free_png(out, joined([explained, what, found.method]), pictures)
+        pictures.append(found.save_picture(explained, path))
     return pictures
+
+
+def free_png(out: Path, name: str, taken: Iterable[Path] = ()) -> Path:
+    """The first path of that name, such as name.png or name-2.png, where nothing but seewhy's own lies; none of `taken`."""
+    from seewhy.maps.made_here import made_here
+
+    paths = (out / f"{candidate}.png" for candidate in chain([name], others(name, None)))
+    return next(path for path in paths if path not in [*taken] and (made_here(path) or not path.exists()))
 
 
 def check_folder(out: Path) -> None:

@@ -1,0 +1,1 @@
+"""The photos of a set that excite units and classes most, and what in each of them does it."""
