@@ -244,14 +244,25 @@ def test_a_model_that_takes_no_photos_is_refused(photos, tmp_path, red_network):
         seewhy.explain_dataset(model, photos, tmp_path / "run", "grad-cam")
 
 
-def test_a_network_that_fails_on_every_photo_ends_the_run_at_the_first_part(photos, tmp_path):
+def test_a_network_that_fails_ends_the_run_before_any_photo_is_read(photos, tmp_path, monkeypatch):
     def broken(x):
         raise RuntimeError("no such thing")
 
+    read = []
+    monkeypatch.setattr("seewhy.dataset.storing.photos_of", lambda *given: read.append(given))
     model = seewhy.wrap(broken, prepare={"size": 8, "crop": 8}, takes="uint8", labels=["a", "b"], name="broken")
-    with pytest.raises(
-        seewhy.BadNetwork, match=r"broken failed on each of the first (8|9|1\d) photos\. BadNetwork: .*no such thing"
-    ):
+    with pytest.raises(seewhy.BadNetwork, match=r"no such thing\. Noise of the shape .* was tried, and no photo was read"):
+        seewhy.explain_dataset(model, photos, tmp_path / "run", made["OCCLUSION"], truth="none")
+    assert not read
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_whose_photos_keep_their_sizes_ends_the_run_at_the_first_of_them(photos, tmp_path):
+    def broken(x):
+        raise RuntimeError("no such thing")
+
+    model = seewhy.wrap(broken, prepare={"size": None, "crop": None}, takes="uint8", labels=["a", "b"], name="broken")
+    with pytest.raises(seewhy.BadNetwork, match=r"broken failed on each of the first (8|9|1\d) photos\. BadNetwork: "):
         seewhy.explain_dataset(model, photos, tmp_path / "run", made["OCCLUSION"], truth="none")
     assert parts(tmp_path / "run") == []
 

@@ -23,6 +23,7 @@ from seewhy.progress import shown, stop_asked
 
 from .chunks import RunSettings
 from .dataset_run import DatasetRun, open_run
+from .first_pass import check_takes_photos
 from .full_maps import zarr
 from .held import held
 from .info import FILE, RunInfo, chunk_for, read_info, write_info
@@ -68,8 +69,9 @@ def explain_dataset(
         then has to come from `load`.
     full_maps: also store the maps of more than 4096 values as they are, in maps.zarr.
     retry: also do again the photos that failed before, as after an outage of the network that they come over.
-    Raises Misuse where the question cannot be asked of this model, or the folder has a run of other settings; NotWritten where
-    the disk is full: what was stored stays, and the same call goes on.
+    Raises Misuse where the question cannot be asked of this model, or the folder has a run of other settings;
+    BadNetwork, before any photo is read, where the network takes none as they are prepared; NotWritten where the disk is full:
+    what was stored stays, and the same call goes on.
     """
     arrow()
     settings = run_settings(model if ray is None else loadable(model), methods, target, layer, workers)
@@ -83,6 +85,8 @@ def explain_dataset(
             typed=f"--target true: {why}. Give --truth, a table of labels, or ask for top as well.",
         )
     folder = Path(to)
+    if not parts(folder):
+        check_takes_photos(model)
     if full_maps:
         zarr()
         settings = replace(settings, full_maps=str(folder.absolute()))
@@ -104,8 +108,10 @@ def run_settings(model: Model, methods: Any, target: Any, layer: Any, workers: i
     require(model, "scores")
     if not isinstance(model.prepare, Fit | CallableFit):
         takes = "prepared arrays" if model.prepare is None else "volumes or clips"
+        over = f"{model.name} takes {takes}, and a run is over photos:"
         raise NotApplicable(
-            f"{model.name} takes {takes}, and a run is over photos: wrap(network, prepare={{'size': 256, ...}})."
+            f"{over} wrap(network, prepare={{'size': 256, ...}}).",
+            typed=f"{over} say how they are prepared, as by --prepare size=256 --prepare mean=0.5 --prepare std=0.5.",
         )
     model.fit(1)
     chosen = [lookup(each) for each in ([methods] if isinstance(methods, str | Method) else methods)]

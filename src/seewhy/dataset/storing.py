@@ -8,11 +8,12 @@ from dataclasses import replace
 from itertools import chain, islice, tee
 from typing import Any
 
-from seewhy.errors import BadImage, BadNetwork, InSpace, NotApplicable
+from seewhy.errors import BadImage, BadNetwork, InSpace
 from seewhy.photo_sets.ahead import ReadPhoto
 from seewhy.photo_sets.items import Listing
 
 from .chunks import NewRows, RunSettings, explained_rows, photos_of
+from .first_pass import no_scores
 from .rows import failed_row
 from .store import Gap, PartWork, rows_table, write_part
 
@@ -75,10 +76,7 @@ def _check_kind(model: Any, rows: NewRows) -> None:
     errors = [row["error"] for row in rows if row.get("error") and not row["error"].startswith("BadImage")]
     if errors and errors[0].startswith(InSpace.__name__):
         rows.clear()
-        raise NotApplicable(
-            f"{model.name} answers with boxes, or with a map of each class, and a run asks for scores of whole photos: explain "
-            "its photos by `seewhy explain` or `seewhy segment`, or make scores of its output: wrap(output=...)."
-        )
+        raise no_scores(model)
     if len(rows) >= SURE and sum(error.startswith(BadNetwork.__name__) for error in errors) == len(rows):
         _check_first(model, rows)
 
