@@ -11,6 +11,7 @@ SeewhyError
 ├── BadRecord           an evidence record that is damaged, was changed, or is not signed as it should be
 ├── BadWeights          weights that do not fit, or cannot be fetched
 ├── BadNetwork          the network failed, or gave something that is no score
+│   ├── NotFinite       its scores hold NaN or infinity
 │   └── NoService       a service that gives scores does not answer, or refuses: the next image would fare no better
 ├── NotWritten          a file cannot be written
 ├── OutOfMemory         memory ran out, and what to lower
@@ -187,6 +188,10 @@ def whole_number(value: Any, what: str, least: int, most: int = SEEDS) -> int:
 
 class InSpace(BadNetwork):
     """The network answers with boxes, or with a map, so no class of the whole image can be explained."""
+
+
+class NotFinite(BadNetwork):
+    """The scores hold NaN or infinity, so that nothing can be said of any class."""
 
 
 class OneByOne(NotApplicable):

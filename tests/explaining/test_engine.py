@@ -56,30 +56,31 @@ def test_numbers_beyond_float32_are_its_largest():
     assert abs(m.values).max() == np.finfo(np.float32).max
 
 
-class Broken(nn.Module):
-    """NaN arises in `log` wherever the image is negative in its first corner."""
+class Rooted(nn.Module):
+    """The scores are finite, and the gradient of `root` is infinite wherever the image is zero."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv, self.log = nn.Conv2d(3, 2, 1, bias=False).double(), Log()
+        self.conv, self.root = nn.Conv2d(3, 2, 1, bias=False).double(), Root()
         nn.init.constant_(self.conv.weight, 1.0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.log(self.conv(x)).mean((2, 3))
+        return self.root(self.conv(x)).mean((2, 3))
 
 
-class Log(nn.Module):
+class Root(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.log()
+        return x.sqrt()
 
 
-def test_nan_is_shown_as_zero_and_the_layer_where_it_arose_is_named():
+def test_a_gradient_that_is_infinite_is_shown_as_zero_and_said():
     x = np.ones((2, 3, 4, 4))
-    x[1, :, 0, 0] = -1
-    fine, broken = explained(Broken(), x, "hires-cam", 0, "log")
+    x[1, :, 0, 0] = 0
+    fine, broken = explained(Rooted(), x, "hires-cam", 0, "conv")
     assert not any("NaN" in said for said in fine.warnings)
-    assert any("NaN or infinity, first at layer log" in said for said in broken.warnings)
+    assert any("NaN or infinity, first in the gradient" in said for said in broken.warnings)
     assert np.isfinite(broken.values).all()
+    assert fine.values.all()
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from torch import nn
 
 import seewhy
 from seewhy import AnyOf, Box, Class, Contrast, PerImage, Point, Region, Similar, Text, Top, Unit, grad_cam
-from seewhy.errors import BadParameter, NoSuchName
+from seewhy.errors import BadParameter, NoSuchName, NotFinite
 from seewhy.targets.parse import as_targets
+from seewhy.targets.target import weighted
 
 SCORES = np.array([[3.0, 1.0, 2.0, 0.0], [-1.0, 5.0, -2.0, 4.0]])
 LABELS = [
@@ -209,6 +210,23 @@ CALLABLES = {
 def test_a_callable_that_gives_no_weights_is_misuse(red_model, red_dot, name):
     with pytest.raises(BadParameter, match=r"weights|target"):
         grad_cam(red_model, red_dot((64, 64), 20, 20), target=CALLABLES[name])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_explain_no_class(bad):
+    scores = np.array([[1.0, 2.0, 3.0], [1.0, bad, 3.0]])
+    assert weighted([Top()], scores[:1]).tolist() == [[[0, 0, 1]]]
+    for target in (Top(), Class(0), Contrast(0, 2)):
+        with pytest.raises(NotFinite, match="NaN or infinity, so that no class can be explained"):
+            weighted([target], scores)
+
+
+def test_a_class_that_a_network_leaves_out_is_not_explained_and_the_others_are():
+    scores = np.array([[1.0, -np.inf, 3.0]])
+    assert weighted([Top(), Class(0)], scores).tolist() == [[[0, 0, 1]], [[1, 0, 0]]]
+    for target in (Class(1), Top(3), Contrast(0, 1)):
+        with pytest.raises(NotFinite):
+            weighted([target], scores)
 
 
 def test_any_callable_is_a_target(red_model, red_dot):

@@ -52,6 +52,7 @@ class PhotoMaps(NamedTuple):
 
 def explain_photo(question: Question, file: str, photo: Any) -> PhotoMaps:
     """Explain one photo; where its answer is wrong, also for the truth."""
+    from seewhy.errors import NotFinite
     from seewhy.images.photo import Underlay
 
     model, truth = question.model, question.truth
@@ -59,7 +60,12 @@ def explain_photo(question: Question, file: str, photo: Any) -> PhotoMaps:
     maps, failure, refused = _maps(question, image, truth.targets(file, question.targets))
     if failure is not None and not maps:
         raise failure
-    predicted = maps[0].source.predicted or predict(model, image)
+    predicted = maps[0].source.predicted
+    if predicted is None:
+        try:
+            predicted = predict(model, image)
+        except NotFinite as error:  # the maps of methods that are blind to the class stay
+            failure = failure or error
     known = truth.judge(file, predicted, lambda classes: None if question.tile else rank(model, image, classes))
     if failure is None and (classes := truth.further(known)):
         more, failure, _ = _maps(question, image, classes)
@@ -98,8 +104,11 @@ def _maps(
 
 
 def predict(model: Any, photo: Any) -> Any:
-    """What the model takes a photo for; None where it knows no classes of the whole image."""
+    """What the model takes a photo for; None where it knows no classes of the whole image.  Raises NotFinite."""
+    from numpy import isnan
+
     from seewhy.errors import InSpace
+    from seewhy.explaining.not_finite import not_finite
     from seewhy.maps.source import Predicted
 
     (batch,) = model.batches(photo)
@@ -107,6 +116,8 @@ def predict(model: Any, photo: Any) -> Any:
         probabilities = model.answer(batch.x).probabilities
     except InSpace:
         return None
+    if probabilities is not None and isnan(probabilities[0]).any():
+        raise not_finite(model, batch.x)
     return None if probabilities is None else Predicted.of(probabilities[0], model.labels)  # None of a regression, or units
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadNetwork, InSpace, Misuse, NoService, NotApplicable, OneByOne
+from seewhy.errors import BadNetwork, InSpace, Misuse, NoService, NotApplicable, NotFinite, OneByOne
 from seewhy.images.inputs import is_clip
 from seewhy.images.photo import Photo
 from seewhy.maps.heatmaps import Refused
@@ -22,6 +22,7 @@ from seewhy.targets.target import Class, PerImage, Target, Unit
 
 from .apart import by_default
 from .case import Case, Outcome
+from .not_finite import not_finite
 from .parts import in_parts
 from .recipe import READINGS, Recipe
 
@@ -198,7 +199,7 @@ def findings(methods: list[Recipe], case: Case) -> Findings:
         try:
             done.append(finding(method, early[i], case) if i in early else _found(method, case))
         except BadNetwork as error:
-            failure = failure or error
+            failure = failure or (not_finite(case.model, case.x, error) if isinstance(error, NotFinite) else error)
             if isinstance(error, NoService):
                 break
             continue

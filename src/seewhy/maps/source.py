@@ -6,6 +6,7 @@ from math import isfinite
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
+from numpy import isnan
 from numpy.typing import NDArray
 
 from seewhy.json_text import as_json, json_of, plain, with_bytes
@@ -30,8 +31,8 @@ class Predicted:
 
     @classmethod
     def of(cls, chances: NDArray[Any] | None, labels: Labels) -> "Predicted | None":
-        """The likeliest of the classes, by their probabilities (k,); None where there are none."""
-        if chances is None:
+        """The likeliest of the classes, by their probabilities (k,); None where there are none, or they are no numbers."""
+        if chances is None or isnan(chances).any():
             return None
         top = int(chances.argmax())
         return cls(top, name_of(labels, top), float(chances[top]))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, first_of, is_distribution, numbers, softmax
-from seewhy.errors import BadNetwork, BadParameter, InSpace, NeedsGradients, SeewhyError
+from seewhy.errors import BadNetwork, BadParameter, InSpace, NeedsGradients, NotFinite, SeewhyError
 from seewhy.images.inputs import Images
 from seewhy.images.places import Extent
 from seewhy.memory import out_of_memory
@@ -201,7 +201,7 @@ class FunctionModel:
             view = ImageView(tuple(x.shape[2:]), None, Extent(0, 0, width, height), self.labels, self)
             if other := suggestion(output, view):
                 raise InSpace(f"{self.name} {other}. Or make scores of it: {error}") from None
-            raise BadNetwork(f"{error}{self.inside}") from None
+            raise type(error)(f"{error}{self.inside}") from None
 
     def noted(self, x: NDArray[Any]) -> NDArray[Any]:
         """What it gives for images x (n, c, *space), as scores (n, k); from it is learned whether images can share a call."""
@@ -262,7 +262,7 @@ class FunctionModel:
         if not np.isfinite(scores).all():
             bad = np.flatnonzero(~np.isfinite(scores).all(1))
             which = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
-            raise BadNetwork(
+            raise NotFinite(
                 f"{self.name} gave NaN or infinity for {len(bad)} of {len(x)} images (number {which} of the batch)."
             )
         return scores.astype(np.float64)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter, NoSuchName, SeewhyError
+from seewhy.errors import BadParameter, NoSuchName, NotFinite, SeewhyError
 from seewhy.printable import printable, quoted
 
 from .grammar import INDEX, bare_or_quoted, class_text, literal, number_text, pieces, quote, unreadable
@@ -257,7 +257,12 @@ def numbered(text: str) -> int:
 
 
 def weighted(targets: Sequence[Target], scores: Scores) -> Weights:
-    """The weights (t, n, k) of several targets, checked: a person's own callable may give anything."""
+    """The weights (t, n, k) of several targets, checked: a person's own callable may give anything.
+
+    Raises NotFinite where a score is NaN or infinity, so that no class has a probability.  Minus infinity is the score of a
+    class that a network leaves out, which has no map itself.
+    """
+    _check_finite(np.isnan(scores) | (scores == np.inf))
     rows = []
     ranked = [target for target in targets if isinstance(target, Top) and isinstance(target.rank, int)]
     if len(ranked) > 1:  # an error names the highest rank, not the first that is too high
@@ -272,8 +277,15 @@ def weighted(targets: Sequence[Target], scores: Scores) -> Weights:
         if row.shape != scores.shape or not np.isfinite(row).all():
             what = f"shape {row.shape}" if row.shape != scores.shape else "NaN or infinity"
             raise BadParameter(f"The target {target} gave {what}; weights are finite, and of the scores' shape {scores.shape}.")
+        _check_finite((row != 0) & (scores == -np.inf))
         rows.append(row)
     return np.stack(rows)
+
+
+def _check_finite(bad: NDArray[np.bool_]) -> None:
+    """Raise NotFinite if any of the scores (n, k) is bad."""
+    if bad.any():
+        raise NotFinite("The scores of the network hold NaN or infinity, so that no class can be explained.")
 
 
 def name_of(labels: Labels, index: int | None) -> str | None:
