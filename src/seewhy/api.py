@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from seewhy.dataset.comparing.difference_record import RunDifference as RunDifference
     from seewhy.dataset.dataset_run import DatasetRun as DatasetRun
     from seewhy.dataset.dataset_run import open_run as open_run
+    from seewhy.dataset.run_embedding import embed as embed
     from seewhy.dataset.running import explain_dataset as explain_dataset
     from seewhy.dataset.sharing.epochs import keras_callback as keras_callback
     from seewhy.dataset.sharing.epochs import lightning_callback as lightning_callback
@@ -84,6 +85,9 @@ if TYPE_CHECKING:
     from seewhy.images.clip import read_clip as read_clip
     from seewhy.inside.activations import activations as activations
     from seewhy.inside.detections import detections as detections
+    from seewhy.inside.embeddings.embedding import Embedding as Embedding
+    from seewhy.inside.embeddings.neighbours import Neighbours as Neighbours
+    from seewhy.inside.embeddings.projection import Projection as Projection
     from seewhy.inside.exciting.asking import top_photos as top_photos
     from seewhy.inside.exciting.record import TopPhotos as TopPhotos
     from seewhy.inside.layer_activations import LayerActivations as LayerActivations
@@ -120,7 +124,9 @@ _LATE = {  # loaded when they are first asked for
     **dict.fromkeys(("Disagreement", "disagreement"), "seewhy.comparison.disagreement"),
     "drift": "seewhy.comparison.drift", **dict.fromkeys(("Drift", "PhotoDrift"), "seewhy.comparison.records"),
     **dict.fromkeys(("DatasetRun", "open_run"), "seewhy.dataset.dataset_run"),
-    "explain_dataset": "seewhy.dataset.running",
+    "explain_dataset": "seewhy.dataset.running", "embed": "seewhy.dataset.run_embedding",
+    "Embedding": "seewhy.inside.embeddings.embedding", "Projection": "seewhy.inside.embeddings.projection",
+    "Neighbours": "seewhy.inside.embeddings.neighbours",
     "log_maps": "seewhy.dataset.sharing.trackers",
     **dict.fromkeys(("keras_callback", "lightning_callback"), "seewhy.dataset.sharing.epochs"),
     "compare_runs": "seewhy.dataset.comparing.comparing_runs",

@@ -21,7 +21,10 @@ from seewhy import errors
 from seewhy.dataset.auditing.suspects import Suspicion
 from seewhy.dataset.info import RunInfo
 from seewhy.exporting.checking import Checked
+from seewhy.inside.embeddings.embedding import EmbeddingFacts
+from seewhy.inside.embeddings.photo_table import EmbeddedPhotos, PhotoRecord
 from seewhy.maps import heatmaps
+from seewhy.maps.source import ModelFacts
 from seewhy.metrics.regional.report import EvidenceReport
 from support.ask import close
 from support.failing import bare_error, fail, partial
@@ -62,6 +65,12 @@ def moved() -> seewhy.Drift:
 def stored() -> seewhy.DatasetRun:
     info = RunInfo("net", None, "", ("cat",), ({"name": "grad-cam", "params": {}},), ("top",), "photos", 3, "0", 64)
     return seewhy.DatasetRun(Path("runs/x"), info)
+
+
+def embedding() -> seewhy.Embedding:
+    known = [PhotoRecord(place, f"{place}.png", (0,), 0, 1.0, 0.5, 0.5, {"border": 0.25}) for place in range(3)]
+    facts = EmbeddingFacts(ModelFacts("net", None, {"torch": "2"}), "body", labels=("cat",))
+    return seewhy.Embedding(np.eye(3, 4, dtype=np.float32), EmbeddedPhotos.of(known, ["cat"]), facts, (), ("a remark",))
 
 
 def audited() -> seewhy.Audit:
@@ -111,6 +120,7 @@ EXAMPLES = {
     "Disagreement": lambda: [seewhy.disagreement(maps()[0], replace(maps()[0], values=maps()[0].values.T.copy()))],
     "DatasetRun": lambda: [stored()],
     "Drift": lambda: [moved()],
+    "Embedding": lambda: [embedding()],
     "Estimate": lambda: [seewhy.Estimate(np.ones((1, 2, 2)), np.ones((1, 2, 2)), None, {"a": 1.0}, ("note",))],
     "EvidenceRecord": lambda: [maps()[0].record(), maps()[0].record([seewhy.Check("a", "grey", "No class.")])],
     "EvidenceShare": lambda: [seewhy.EvidenceShare(0.5, 0.25, True, 1.0)],
@@ -125,11 +135,13 @@ EXAMPLES = {
     "Method": lambda: [seewhy.grad_cam.using(signed=True), seewhy.smooth(seewhy.hires_cam).using(samples=3, seed=1),
                        seewhy.occlusion.using(fill=np.ones(3))],
     "MethodComparison": lambda: [seewhy.compare(model(), [photo()], ["grad-cam"])],
+    "Neighbours": lambda: [embedding().neighbours(0)],
     "PerImage": lambda: [seewhy.PerImage([1, "cat", seewhy.Top(2)])],
     "Photo": lambda: [seewhy.read(photo())],
     "PhotoDrift": lambda: [*moved()],
     "Point": lambda: [seewhy.Point(1, 2.5, "cat")],
     "Probe": lambda: [probe()],
+    "Projection": lambda: [embedding().project("pca")],
     "Ranked": lambda: seewhy.top_units(model(), photo(), count=2)[0],
     "Region": lambda: [seewhy.Region("cat"), seewhy.Region(0, np.eye(3) > 0)],
     "Regions": lambda: [maps()[2].regions],

@@ -32,15 +32,15 @@ def pooled(a: NDArray[Any], pooling: str = "mean") -> NDArray[Any]:
 
 
 def looked_at(a: NDArray[Any], values: NDArray[Any]) -> NDArray[Any] | None:
-    """The mean of an activation (c, h, w) over space, each place weighted by the positive part of a map: (c,); None of a map
+    """The mean of an activation (c, *space) over space, each place weighted by the positive part of a map: (c,); None of a map
     without any.
 
-    values: the map (h', w') over the same part of the photo; where its cells are others, each counts as far as it overlaps one
-        of the activation's.
+    values: the map over the same part of the image, with as many axes; where its cells are others, each counts as far as it
+        overlaps one of the activation's.
     """
     weights = np.maximum(values, 0).astype(np.float64)
-    if weights.shape != a.shape[1:]:
-        down, across = (overlaps(*counts) for counts in zip(weights.shape, a.shape[1:], strict=True))
-        weights = down @ weights @ across.T
+    for axis, (cells, wanted) in enumerate(zip(weights.shape, a.shape[1:], strict=True)):
+        if cells != wanted:
+            weights = np.moveaxis(np.tensordot(overlaps(cells, wanted), weights, (1, axis)), 0, axis)
     total = weights.sum()
     return None if not total > 0 else a.reshape(len(a), -1) @ (weights.ravel() / total)
