@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from seewhy.images.clip import Clip as Clip
     from seewhy.images.clip import read_clip as read_clip
     from seewhy.inside.activations import activations as activations
+    from seewhy.inside.concepts.discovered import Concepts as Concepts
+    from seewhy.inside.concepts.discovering import concepts as concepts
     from seewhy.inside.detections import detections as detections
     from seewhy.inside.embeddings.embedding import Embedding as Embedding
     from seewhy.inside.embeddings.neighbours import Neighbours as Neighbours
@@ -142,6 +144,7 @@ _LATE = {  # loaded when they are first asked for
     **dict.fromkeys(("ContrastAnswer", "contrast"), "seewhy.metrics.contrast"),
     "activations": "seewhy.inside.activations", "LayerActivations": "seewhy.inside.layer_activations",
     "top_photos": "seewhy.inside.exciting.asking", "TopPhotos": "seewhy.inside.exciting.record",
+    "concepts": "seewhy.inside.concepts.discovering", "Concepts": "seewhy.inside.concepts.discovered",
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
     **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),

@@ -28,6 +28,7 @@ from seewhy.maps.source import ModelFacts
 from seewhy.metrics.regional.report import EvidenceReport
 from support.ask import close
 from support.failing import bare_error, fail, partial
+from support.planted_patches import of_scenes
 
 WAYS = {
     **{f"pickle {p}": (lambda value, p=p: pickle.loads(pickle.dumps(value, p))) for p in range(2, pickle.HIGHEST_PROTOCOL + 1)},
@@ -113,6 +114,7 @@ EXAMPLES = {
     "Class": lambda: [seewhy.Class(3), seewhy.Class("cat")],
     "Clip": lambda: [seewhy.read_clip([photo(), photo()])],
     "ClipFit": lambda: [seewhy.ClipFit(model().prepare, 4)],
+    "Concepts": lambda: [of_scenes()],
     "Contrast": lambda: [seewhy.Contrast(1, [2, 3], strength=0.5), seewhy.Contrast("a")],
     "ContrastAnswer": lambda: [seewhy.contrast(model(), photo(), 0, 1)],
     "Exported": lambda: [exported()],

@@ -14,6 +14,7 @@ from seewhy.cli.commands.activations import activations
 from seewhy.cli.commands.attention import attention
 from seewhy.cli.commands.audit import audit
 from seewhy.cli.commands.compare import compare
+from seewhy.cli.commands.concepts import concepts
 from seewhy.cli.commands.detections import detections
 from seewhy.cli.commands.diff import diff
 from seewhy.cli.commands.doctor import doctor
@@ -87,7 +88,7 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, activations, doctor, trust, compare, sanity, game, detections,
-    drift, verify, run, report, diff, share, labels, layers, units, export, top_photos, methods, metrics, demo,
+    drift, verify, run, report, diff, share, labels, layers, units, export, top_photos, concepts, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
