@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seewhy.arrays import described, numbers
+from seewhy.arrays import described, filled, numbers
 
 torch = pytest.importorskip("torch")
 
@@ -48,3 +48,16 @@ def test_long_arrays_and_pictures_are_described_by_their_hash():
     red = Image.new("RGB", (2, 1), "red")
     pixels = bytes([255, 0, 0, 255, 0, 0])
     assert described(red) == f"image (2, 1) sha256:{sha256(pixels).hexdigest()[:16]}"
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor], ids=["numpy", "torch"])
+def test_a_part_is_filled_by_anything_but_zero_also_by_nan_and_what_is_negative(kind):
+    nothing, negative, nan, inf = [0.0, -0.0], [0.0, -1e-300], [float("nan"), 0.0], [0.0, float("-inf")]
+    x = kind(np.array([[nothing, negative], [nan, inf]]))
+    assert filled(x, 2).tolist() == [[False, True], [True, True]]
+    assert filled(x, 1).tolist() == [True, True]
+    assert filled(x)
+    assert not filled(x[0, 0])
+    assert not filled(x[:, :, :0])
+    assert filled(x[:, :, :0], 2).tolist() == [[False, False], [False, False]]
+    assert filled(x != 0, 2).tolist() == [[False, True], [True, True]]

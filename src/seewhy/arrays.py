@@ -30,6 +30,19 @@ def numbers(x: Any) -> NDArray[Any]:
     return np.asarray(x)
 
 
+def filled(x: Array, axes: int = 0) -> NDArray[np.bool_]:
+    """Which parts of an array hold anything but zero; NaN is something.  axes: of the parts, the first of x; 0: x as a whole.
+
+    The largest and the least number tell, which are found many times faster than numbers that are not zero are counted.
+    """
+    parts = tuple(x.shape[:axes])
+    if 0 in x.shape:
+        return np.zeros(parts, bool)
+    flat = x.reshape(*parts, -1)
+    most, least = (flat.amax(-1), flat.amin(-1)) if hasattr(flat, "amax") else (flat.max(-1), flat.min(-1))
+    return (numbers(most) != 0) | (numbers(least) != 0)
+
+
 def first_of(output: Any) -> Any:
     """What a network or layer gave, or the first of several things that it gave."""
     return output[0] if isinstance(output, tuple | list) and output else output

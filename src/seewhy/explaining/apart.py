@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import filled
 from seewhy.errors import OneByOne, SeewhyError
 
 from .case import Case
-from .parts import TOGETHER, any_gradient
+from .parts import TOGETHER
 from .recipe import Recipe
 
 
@@ -68,4 +69,4 @@ def _defaults(case: Case) -> list[Any]:
 def _reached(case: Case) -> NDArray[np.bool_]:
     """Does a gradient of target t in image i come to the usual default layer?  (t, n)"""
     evidence = {name: each for name, each in case.trace.evidence.items() if name.partition("#")[0] == case.default_layer}
-    return np.logical_or.reduce([any_gradient(each.g) for each in evidence.values()])
+    return np.logical_or.reduce([filled(each.g, 2) for each in evidence.values()])

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.arrays import filled
 from seewhy.errors import Misuse, NotApplicable
 from seewhy.models.model import ATTENTION, INPUT, Trace
 
@@ -19,7 +20,7 @@ def zero_because(case: Case, layer: str, t: int, i: int) -> str:
     trace, head, ways_back = case.passes.trace, case.passes.head, case.passes.other
     if trace is None and head is None and layer == INPUT and "pixels" not in case.shared and not ways_back:
         return UNMOVED
-    if trace is not None and layer in trace.evidence and not bool((trace.evidence[layer].g[t, i] != 0).any()):
+    if trace is not None and layer in trace.evidence and not filled(trace.evidence[layer].g[t, i]):
         if why := trace.cut.get(layer):
             return why
         if other := _read_instead(trace, layer, t, i):
@@ -31,7 +32,7 @@ def zero_because(case: Case, layer: str, t: int, i: int) -> str:
     if layer == INPUT:
         return not_resting(case, layer, t, i) or "nothing of the score comes back to the image"
     a = head.a[layer] if head is not None and trace is None else case.activations[layer]
-    if not bool((a[i] != 0).any()):
+    if not filled(a[i]):
         return f"{layer} is silent: every activation is zero"
     by_head = trace is None and head is not None
     if trace is None and (why := not_resting(case, layer, t, i)):
@@ -81,4 +82,4 @@ def _read_instead(trace: Trace, layer: str, t: int, i: int) -> str:
     """Another call, or part, of that layer, to which a gradient of the target's score comes; "" where there is none."""
     name = layer.partition("#")[0]
     others = (other for other in trace.evidence if other.partition("#")[0] == name and other != layer)
-    return next((other for other in others if bool((trace.evidence[other].g[t, i] != 0).any())), "")
+    return next((other for other in others if filled(trace.evidence[other].g[t, i])), "")

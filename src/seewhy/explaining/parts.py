@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.arrays import Array, numbers
+from seewhy.arrays import filled
 from seewhy.errors import BadNetwork, Misuse, SeewhyError
 from seewhy.models.model import Trace
 from seewhy.models.rule import Rule
@@ -140,7 +140,7 @@ class GatheredPasses:
     def add(self, part: SomeTargets) -> None:
         passes = part.passes
         if passes.trace is not None:
-            self.any.put(part.start, {layer: any_gradient(e.g) for layer, e in passes.trace.evidence.items()})
+            self.any.put(part.start, {layer: filled(e.g, 2) for layer, e in passes.trace.evidence.items()})
             self.weights.put(part.start, {"trace": passes.trace.weights})
         self.weights.put(part.start, {f"other {i}": weights for i, (_, weights) in enumerate(passes.other)})
         if passes.answer is not None:
@@ -159,10 +159,5 @@ class GatheredPasses:
             passes.answer = first.answer[0], weights["answer"]
 
 
-def any_gradient(g: Array) -> NDArray[Any]:
-    """Of gradients (t, n, c, *space): which of them hold anything but zero (t, n)."""
-    return numbers((g != 0).reshape(*g.shape[:2], -1).any(-1))
-
-
 def _without_gradients(trace: Trace) -> Trace:
-    return trace._replace(evidence={layer: replace(e, g=any_gradient(e.g), again=None) for layer, e in trace.evidence.items()})
+    return trace._replace(evidence={layer: replace(e, g=filled(e.g, 2), again=None) for layer, e in trace.evidence.items()})

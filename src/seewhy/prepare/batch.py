@@ -251,7 +251,7 @@ def _on(pixels: UnderlayPixels, box: Where, space: tuple[int, ...]) -> Where:
 def _check_finite(x: Array, names: list[str]) -> None:
     plain = x.detach() if hasattr(x, "detach") else np.asarray(x)
     with np.errstate(all="ignore"):
-        if bool(abs(plain).max() < np.inf):  # false of NaN, too
+        if bool(plain.max() < np.inf) and bool(plain.min() > -np.inf):  # false of NaN, too
             return
     broken = [name for name, array in zip(names, plain, strict=True) if not bool(abs(array).max() < np.inf)]
     raise BadImage(f"{', '.join(broken)}: the prepared array holds NaN or infinity.")

@@ -31,12 +31,17 @@ def held_against_hires(method: Method[Own]) -> Method[Own]:
 def _apart(maps: Floats, a: Array, g: Array) -> Floats:
     """How far the maps (t, n, *space) lie from HiResCAM's, (t, n), to four digits; NaN where they are the same."""
     found = np.full(maps.shape[:2], np.nan)
-    for t, i in np.ndindex(*found.shape):
-        hires = numbers((a[i] * g[t, i]).sum(0))
-        if np.isfinite(hires).all() and np.isfinite(maps[t, i]).all():
-            apart = round(energy_shift(maps[t, i], hires), 4)
+    for t, of_target in enumerate(maps):
+        hires = numbers((a * g[t]).sum(1))
+        for i in np.flatnonzero(_finite(hires) & _finite(of_target)):
+            apart = round(energy_shift(of_target[i], hires[i]), 4)
             found[t, i] = apart if apart >= LEAST else np.nan
     return found
+
+
+def _finite(maps: Floats) -> Floats:
+    """Of maps (n, *space): which of them are finite everywhere, (n,)."""
+    return np.isfinite(maps).reshape(len(maps), -1).all(1)
 
 
 def _doubted(measured: Mapping[str, float]) -> str:

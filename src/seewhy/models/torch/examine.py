@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, filled
 from seewhy.errors import BadNetwork, NotApplicable
 from seewhy.memory import out_of_memory
 from seewhy.models.model import INPUT, Answer, Layer
@@ -219,7 +219,7 @@ def _why_not(g: Tensor | None, place: str) -> str:
         )
     if not bool(g.isfinite().all()):
         return f"the gradient at {place} holds NaN or infinity"
-    return "" if bool(g.any()) else f"the gradient at {place} is zero: what follows is saturated, or its weights are still zero"
+    return "" if filled(g) else f"the gradient at {place} is zero: what follows is saturated, or its weights are still zero"
 
 
 def _second(runner: Runner, x: Tensor, raw: Tensor, layer: str | None, layers: Mapping[str, Layer]) -> Second:

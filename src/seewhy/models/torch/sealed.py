@@ -8,7 +8,7 @@ import torch
 from torch.export import ExportedProgram
 from torch.jit import ScriptModule
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, filled
 from seewhy.errors import NeedsGradients, NotApplicable
 from seewhy.models.model import AT_IMAGE, INPUT, SCORES_LAYER, TRY, Answer, Attended, Examination, PulledPass, Trace
 from seewhy.models.rule import Rule
@@ -71,7 +71,7 @@ class SealedModel(TorchScores):
         if twice:
             raise self.refused("no second derivative")
         at_image = trace(self.runner, x, targets, layers, few=few)
-        if INPUT in at_image.evidence and not bool(at_image.evidence[INPUT].g.any()) and not self._lets_through(x):
+        if INPUT in at_image.evidence and not filled(at_image.evidence[INPUT].g) and not self._lets_through(x):
             raise NeedsGradients(f"{self.name} is {self.sealed}, and lets no gradient through. {TRY}")
         return at_image
 

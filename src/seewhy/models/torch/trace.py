@@ -8,7 +8,7 @@ from math import inf
 import torch
 from torch import Tensor, nn
 
-from seewhy.arrays import Array
+from seewhy.arrays import Array, filled
 from seewhy.errors import BadNetwork, NeedsGradients, NotApplicable
 from seewhy.memory import memory_for
 from seewhy.models.model import INPUT, Bias, Evidence, Trace
@@ -69,7 +69,7 @@ def trace(
         check_alike(runner.survey(ready), len(ready), runner.name)
         named = [*dict.fromkeys(default if name is None else name for name in layers)]
         result = result or _of_layers(runner, ready, targets, named, rule, twice, few)
-        if not any(bool(each.g.any()) for name, each in result.evidence.items() if name.partition("#")[0] == default):
+        if not any(filled(each.g) for name, each in result.evidence.items() if name.partition("#")[0] == default):
             reached = runner.default(ready, by_gradient=True)
             if reached != default:
                 named = [*dict.fromkeys(reached if name is None else name for name in layers)]
@@ -79,7 +79,7 @@ def trace(
 
 def _told(runner: Runner, x: Tensor, result: Trace) -> Trace:
     """The trace, with the reasons why no gradient came to some of its layers; NeedsGradients where that holds for all."""
-    silent = [layer for layer, each in result.evidence.items() if not bool(each.g.any())]
+    silent = [layer for layer, each in result.evidence.items() if not filled(each.g)]
     cut = {layer: why for layer in silent if (why := why_none(runner, x, layer))}
     if cut and len(cut) == len(result.evidence):
         raise NeedsGradients(next(iter(cut.values())))
@@ -240,7 +240,7 @@ def biases(runner: Runner, x: Array, targets: Sequence[Target]) -> tuple[Trace, 
             (g,) = gradients(scores, [x], weights[t : t + 1], keep=t + 1 < len(weights))
             rows.append(x.new_zeros(1, *x.shape) if g is None else g)
             added.append(mode.terms)
-        if not any(bool(row.any()) for row in rows) and (why := why_none(runner, x, INPUT)):
+        if not any(filled(row) for row in rows) and (why := why_none(runner, x, INPUT)):
             raise NeedsGradients(why)
         evidence = {INPUT: _evidence(runner, INPUT, x, torch.cat(rows), x)}
         return Trace(answer, weights, evidence, {}), added
