@@ -40,7 +40,10 @@ def as_json(facts: Mapping[str, Any]) -> str:
     field: {"file": "caf\\ufffd.png", "not_utf8": {"file": "caf%E9.png"}}.
     """
     odd: dict[str, str] = {}
-    said = _text(plain(facts), "", odd)
+    known = plain(facts)
+    if "\\ud" not in (text := json.dumps(known, allow_nan=False)):  # no half of a surrogate pair, and no whole one
+        return text
+    said = _text(known, "", odd)
     return json.dumps({**said, NOT_UTF8: {**said.get(NOT_UTF8, {}), **odd}} if odd else said, allow_nan=False)
 
 

@@ -246,7 +246,9 @@ class ModelOptions:
     def load(self, **more: Any) -> "Differentiable":
         """The network, loaded and wrapped; more: further arguments of `seewhy.wrap`."""
         from seewhy.api import load
+        from seewhy.memory import keep_freed
 
+        keep_freed()
         context = click.get_current_context()
         context.call_on_close(safe_logs())
         context.with_resource(apart(context))
