@@ -1,6 +1,6 @@
 """Runs over a set beside plain inference: throughput, the share of decoding, bytes a photo, resume, memory.
 
-    python benchmarks/dataset.py [--quick] [--only throughput,bytes,resume,memory] [--out FILE]
+    python benchmarks/dataset.py [--quick] [--only throughput,command,bytes,resume,memory] [--out FILE]
 
 It takes the photos and weights of ../shared/data (or SEEWHY_DATA).  Plain inference is the same pipeline without seewhy's part:
 files read, decoded and prepared by as many threads beside the network, in batches of as many photos, and the likeliest class of
@@ -10,6 +10,7 @@ each.  Runs are interleaved, A B A B, and medians given; only ratios of one run 
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections import deque
@@ -30,6 +31,7 @@ from seewhy.dataset.chunks import RunSettings, explain_chunk
 from seewhy.dataset.dataset_run import open_run
 from seewhy.dataset.info import RunInfo, write_info
 from seewhy.dataset.store import gaps, part_path, rows_table, write_part
+from seewhy.memory import keep_freed
 from seewhy.photo_sets.listing import list_items
 
 DATA = Path(os.environ.get("SEEWHY_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -125,6 +127,45 @@ def interleaved(runs: dict[str, Any], rounds: int, count: int) -> tuple[dict[str
     return wall, busy
 
 
+def child(how: str, net: str, count: int) -> float:
+    """Milliseconds a photo of a process of its own, after a few that do not count.
+
+    how: "plain" inference, as a script has it; a "run" from Python; the "command" `seewhy run`, which also keeps freed memory.
+    """
+    if how == "command":
+        keep_freed()
+    torch.set_num_threads(1)
+    model = model_of(net)
+    listing, folder = listing_of(model), Path(mkdtemp())
+
+    def work(place: str, many: int) -> None:
+        part = replace(listing, names=listing.names[:many], classes=listing.classes[:many])
+        if how == "plain":
+            plain(model, [item.path for item in part])
+        else:
+            seewhy.explain_dataset(model, part, folder / place, workers=WORKERS)
+
+    work("first", 8)
+    start = time.perf_counter()
+    work("run", count)
+    shutil.rmtree(folder, ignore_errors=True)
+    return 1000 * (time.perf_counter() - start) / min(count, len(listing))
+
+
+def command(net: str, rounds: int, count: int) -> list[str]:
+    """A plain script, a run from Python and the command, each in a process of its own, A B C A B C ...: medians, and
+    the share of the script's throughput.
+    """
+    each: dict[str, list[float]] = {"plain": [], "run": [], "command": []}
+    for _ in range(rounds):
+        for how, times in each.items():
+            asked = [sys.executable, __file__, "--child", how, net, "--photos", str(count)]
+            times.append(float(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()[-1]))
+    shares = {how: [a / b for a, b in zip(each["plain"], each[how], strict=True)] for how in ("run", "command")}
+    told = [f"**{median(own):.2f}** ({min(own):.2f}-{max(own):.2f})" for own in shares.values()]
+    return [f"| {net} | {' | '.join(f'{median(some):.1f} ms' for some in each.values())} | {' | '.join(told)} |"]
+
+
 def sizes(net: str) -> list[str]:
     """Bytes of a photo in the store, by column."""
     from pyarrow import parquet  # here, with the next, for it comes with an extra
@@ -215,10 +256,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three rounds, 2,000 photos for memory")
     parser.add_argument("--photos", type=int, default=200, help="of which the throughput is measured")
-    parser.add_argument("--only", default="throughput,bytes,resume,memory")
+    parser.add_argument("--only", default="throughput,command,bytes,resume,memory")
+    parser.add_argument("--child", nargs=2, metavar=("HOW", "NET"), help="what `command` asks of another process")
     parser.add_argument("--out", type=Path, help="write the lines into this file, too")
     asked = parser.parse_args()
+    if asked.child:
+        print(child(*asked.child, asked.photos))
+        return
     lines = list[str]()
+    if "command" in asked.only:
+        lines += ["| network | plain script | run from Python | `seewhy run` | share of Python | share of the command |",
+                  "|---|---|---|---|---|---|"]  # fmt: skip
+        for net in NETS:
+            lines += command(net, 3 if asked.quick else 7, asked.photos)
     if "throughput" in asked.only:
         lines += ["| network | plain inference | run | share of the throughput | of processor time | decoding alone |",
                   "|---|---|---|---|---|---|"]  # fmt: skip

@@ -14,6 +14,7 @@ from PIL import Image
 
 from seewhy import __version__
 from seewhy.errors import BadParameter, BadWeights
+from seewhy.memory import keep_freed
 from seewhy.models.load import load
 from seewhy.models.model import Model
 from seewhy.photo_sets.addresses import is_address
@@ -69,6 +70,7 @@ class RunJob:
             os.chdir(self.cwd)
         Image.MAX_IMAGE_PIXELS = self.pixels
         recipe = {"device": "cuda", **self.recipe} if self.gpu else self.recipe
+        keep_freed()
         model: Any = load(**recipe, trust=self.trusted)
         if model.weights_sha256() != self.weights_sha256:
             raise BadWeights(
