@@ -92,7 +92,9 @@ if TYPE_CHECKING:
     from seewhy.inside.embeddings.projection import Projection as Projection
     from seewhy.inside.exciting.asking import top_photos as top_photos
     from seewhy.inside.exciting.record import TopPhotos as TopPhotos
+    from seewhy.inside.filters import filters as filters
     from seewhy.inside.layer_activations import LayerActivations as LayerActivations
+    from seewhy.inside.layer_filters import LayerFilters as LayerFilters
     from seewhy.localize.affinity import Affinity as Affinity
     from seewhy.localize.affinity import boundary_affinity as boundary_affinity
     from seewhy.localize.affinity import colour_affinity as colour_affinity
@@ -145,6 +147,7 @@ _LATE = {  # loaded when they are first asked for
     "activations": "seewhy.inside.activations", "LayerActivations": "seewhy.inside.layer_activations",
     "top_photos": "seewhy.inside.exciting.asking", "TopPhotos": "seewhy.inside.exciting.record",
     "concepts": "seewhy.inside.concepts.discovering", "Concepts": "seewhy.inside.concepts.discovered",
+    "filters": "seewhy.inside.filters", "LayerFilters": "seewhy.inside.layer_filters",
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
     **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),

@@ -134,6 +134,7 @@ EXAMPLES = {
     "Heatmaps": lambda: [maps(), maps()[:0]],
     "ImageBoxes": lambda: [*maps().boxes()],
     "LayerActivations": lambda: [*seewhy.activations(model(), photo(), ["body.0", "head"])],
+    "LayerFilters": lambda: [seewhy.filters(model(), "body.3.0", samples=1, count=2), seewhy.filters(model(), count=2)],
     "Method": lambda: [seewhy.grad_cam.using(signed=True), seewhy.smooth(seewhy.hires_cam).using(samples=3, seed=1),
                        seewhy.occlusion.using(fill=np.ones(3))],
     "MethodComparison": lambda: [seewhy.compare(model(), [photo()], ["grad-cam"])],

@@ -24,6 +24,7 @@ from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target
 
 from .hazard import Hazard
+from .kernels import Kernels
 from .origin import Origin
 from .pace import Pace
 from .rule import Rule
@@ -237,6 +238,7 @@ class Differentiable(Model, Protocol):
     def biases(self, x: Array, targets: Sequence[Target]) -> tuple[Trace, list[list[Bias]]]: ...  # of each target
     def activations(self, x: Array, layers: Sequence[str]) -> tuple[Mapping[str, Array], Mapping[str, tuple[str, ...]]]: ...
     def pulled(self, x: Array, layers: Sequence[str]) -> PulledPass: ...  # SCORES_LAYER, too
+    def kernels(self, layer: str, x: Array) -> Kernels: ...  # of its one convolution, as an image like x runs through
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head: ...
     def attended(self, x: Array, targets: Sequence[Target] = (), whole: bool = True, each: bool = False) -> "Attended": ...
     def first_bad(self, x: Array) -> str | None: ...  # the first layer to emit NaN or infinity

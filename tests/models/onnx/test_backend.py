@@ -9,6 +9,7 @@ from torchvision.models import densenet121, mobilenet_v3_small, shufflenet_v2_x0
 
 import seewhy
 from seewhy.errors import BadParameter, NeedsGradients, NotApplicable
+from seewhy.models.kernels import Kernels
 from support.onnx_graphs import FLOAT, HALF, classifier, drawn, exported, model, node, run
 
 X = drawn(3, 3, 12, 16)
@@ -147,3 +148,25 @@ def test_what_nothing_reaches_is_no_default_and_has_no_tail():
     assert (net.layers(X)["aside"].connected, net.default(X)[0]) == (False, "act2")
     with pytest.raises(NotApplicable, match="nothing of aside reaches"):
         seewhy.ablation_cam(net, X, layer="aside")
+
+
+def test_kernels_are_the_constants_that_convolutions_read():
+    torch.manual_seed(0)
+    grouped, up = nn.Conv2d(6, 4, 3, groups=2), nn.ConvTranspose2d(4, 6, 2, groups=2)
+    weights = {"w1": drawn(6, 3, 3, 3), "w2": grouped.weight.detach().numpy(), "w3": up.weight.detach().numpy()}
+    nodes = [
+        node("Conv", ["image", "w1"], ["a"], name="one"),
+        node("Relu", ["a"], ["b"], name="see"),
+        node("Conv", ["b", "w2"], ["c"], name="two", group=2),
+        node("ConvTranspose", ["c", "w3"], ["d"], name="three", group=2),
+        node("GlobalAveragePool", ["d"], ["e"], name="pool"),
+        node("Flatten", ["e"], ["f"], name="flat"),
+    ]
+    net = made(model(nodes, constants=weights))
+    first, second, third = (net.kernels(name, X) for name in ("one", "two", "three"))
+    assert np.array_equal(first.weights, weights["w1"])
+    assert np.array_equal(second.weights, weights["w2"])
+    assert np.array_equal(third.weights, Kernels.transposed(weights["w3"], 2).weights)
+    assert [(each.groups, each.reads_image) for each in (first, second, third)] == [(1, True), (2, False), (2, False)]
+    with pytest.raises(NotApplicable, match="no kernels of its own; convolutions are one, two, three"):
+        net.kernels("see", X)

@@ -34,7 +34,12 @@ def test_what_lies_inside_is_refused_with_what_can_be_asked(network, kind):
     for name, where in ((name, {"layer": "see"} if name == "layer-cam" else {}) for name in names):
         with pytest.raises(NotApplicable, match=r"mine is .*cannot be read inside.*gradient.*occlusion"):
             seewhy.METHODS[name](model, X, **where)
-    for ask in (model.layers, lambda: model.upto("see"), lambda: model.activations(X, ["see"])):
+    for ask in (
+        model.layers,
+        lambda: model.upto("see"),
+        lambda: model.activations(X, ["see"]),
+        lambda: model.kernels("see", X),
+    ):
         with pytest.raises(NotApplicable, match="cannot be read inside"):
             ask()
 

@@ -14,6 +14,7 @@ from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicabl
 from seewhy.images.inputs import Images, PreparedBatch, sort_out
 from seewhy.images.places import Gaze, Place
 from seewhy.models.function import SOFTMAX, FunctionModel
+from seewhy.models.kernels import Kernels
 from seewhy.models.model import INPUT, Answer, Attended, Bias, Evidence, Examination, Head, Layer, Trace
 from seewhy.models.rule import BY_NAME, Balanced, Relevance, Rescaled, Rule
 from seewhy.models.settings import BATCH, Settings
@@ -72,9 +73,8 @@ class BackendModel(FunctionModel):
 
     def at_once(self, space: Sequence[int], whole: bool = False) -> int:
         """How many images of these sides a pass takes at most: of large ones fewer, lest memory run out."""
-        return (
-            1 if self.together.alone else self.requested_batch_size or max(1, min(BATCH, PIXELS_AT_ONCE // max(1, prod(space))))
-        )
+        usual = max(1, min(BATCH, PIXELS_AT_ONCE // max(1, prod(space))))
+        return 1 if self.together.alone else self.requested_batch_size or usual
 
     def versions(self) -> Mapping[str, str]:
         return {**super().versions(), **self.backend.versions()}
@@ -201,10 +201,12 @@ class BackendModel(FunctionModel):
 
     def gaze(self, layer: str, x: Array) -> Gaze | None:
         """None: cells are drawn where they lie."""
-        return None
 
     def upto(self, layer: str, at: Any = "max") -> Any:
         raise NotApplicable(f"The units of a layer cannot be explained by {self.backend.framework}. {TORCH_CAN}")
+
+    def kernels(self, layer: str, x: Array) -> Kernels:
+        raise NotApplicable(f"The kernels of a layer cannot be read by {self.backend.framework}. {TORCH_CAN}")
 
     def with_flat_layers(self) -> "BackendModel":
         """The same model: of layers without space it knows nothing."""
@@ -231,9 +233,8 @@ class BackendModel(FunctionModel):
         if "gradients" not in self.gives:
             return self._by_head(x, targets, names, rule)
         if self.aims:
-            raise NotApplicable(
-                f"Gradients of regions, boxes and points cannot be had by {self.backend.framework}. {TORCH_CAN}"
-            )
+            what = "Gradients of regions, boxes and points"
+            raise NotApplicable(f"{what} cannot be had by {self.backend.framework}. {TORCH_CAN}")
         with self.running(x):
             emitted = self.backend.traced(x, names, rule)
         self.note_rows(x, self.scores_of(emitted.output, len(x)))
@@ -315,8 +316,7 @@ class BackendModel(FunctionModel):
         """The first layer to emit NaN or infinity, as x (n, c, *space) runs through."""
         if "layers" not in self.gives:
             return None
-        x = numbers(x)
-        emitted = self.backend.emitted(x, names := self.named([*self.surveyed(x)], x)).layers
+        emitted = self.backend.emitted(x := numbers(x), names := self.named([*self.surveyed(x)], x)).layers
         return next((name for name in names if not np.isfinite(emitted[name]).all()), None)
 
     def examine(self, x: Array) -> Examination:

@@ -13,13 +13,14 @@ from onnx import NodeProto, helper
 
 from seewhy.errors import BadParameter, NeedsGradients, NotApplicable
 from seewhy.models.backend.backend import NOTHING, Behind, LayerSight, LinearEnd, PassResult
+from seewhy.models.kernels import Kernels
 from seewhy.models.model import LAYERS_ALONE
 from seewhy.models.rule import ReluRule
 from seewhy.models.weights_digest import NEVER, NamedBytes, WeightsInMemory
 
 from .batches import ArraysByName, RowBatches, as_floats, maps_of, rows_of
 from .ending import RESHAPING, GraphEnd, check, linear_of, origin
-from .graph import FLOATS, OnnxGraph
+from .graph import FLOATS, OnnxGraph, attributes
 from .image_input import ImageInput
 from .sessions import GraphSessions
 from .shapes import TensorFacts, inferred, sides, told_by_shapes, viewed
@@ -233,6 +234,19 @@ class OnnxBackend:
             raise NotApplicable("CAM needs global average pooling before the linear layer; this graph's reads more than a row.")
         check(output, entered.reshape(len(x), -1), weights, bias)
         return LinearEnd(PassResult(output, emitted), weights, found[exact].reshape(len(x), -1))
+
+    def kernels(self, layer: str, x: NDArray[Any]) -> Kernels:
+        """What the convolution that makes this layer multiplies with.  Raises NotApplicable where another operator makes it."""
+        node = self.graph.made_by[self.anatomy(x).tensors[layer]]
+        convolutions = [each for each in self.graph.nodes if each.op_type in ("Conv", "ConvTranspose")]
+        if node not in convolutions or node.input[1] in self.on_image:
+            names = ", ".join(each.name or each.output[0] for each in convolutions[:6])
+            raise NotApplicable(f"Layer {layer} ({node.op_type}) of {self.sessions.name} has no kernels of its own; "
+                                f"{f'convolutions are {names}' if names else 'the graph has no convolution'}.")  # fmt: skip
+        weights, groups = self._constant(node.input[1]), attributes(node).get("group", 1)
+        if node.op_type == "ConvTranspose":
+            return Kernels.transposed(weights, groups)
+        return Kernels(weights, groups, node is convolutions[0] and weights.shape[1] * groups == x.shape[1])
 
     def _constant(self, name: str) -> NDArray[Any]:
         value = self.graph.value(name)

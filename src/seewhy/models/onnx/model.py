@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 from seewhy.errors import BadNetwork, BadParameter
 from seewhy.models.backend.model import BackendModel
+from seewhy.models.kernels import Kernels
 from seewhy.models.model import Layer
 from seewhy.models.settings import Settings
 
@@ -53,6 +54,10 @@ class OnnxModel(BackendModel):
 
     def cells(self, layer: str, x: Any) -> Any:
         return super().cells(self.backend.alias(layer, np.asarray(x)), x)
+
+    def kernels(self, layer: str, x: Any) -> Kernels:
+        """What the convolution of this name multiplies with; NotApplicable where another operator has it."""
+        return self.backend.kernels(self.named([layer], np.asarray(x))[0], np.asarray(x))
 
     @property
     def instead(self) -> str:

@@ -11,6 +11,7 @@ from seewhy.arrays import Array
 from seewhy.errors import BadParameter
 from seewhy.images.places import Gaze, Place
 from seewhy.models.graph import MapForm
+from seewhy.models.kernels import Kernels
 from seewhy.models.model import INSIDE, Attended, Bias, Examination, Head, Layer, PulledPass, Trace
 from seewhy.models.rule import Rule
 from seewhy.models.torch.attention.attended import attended
@@ -28,6 +29,7 @@ from .cell_heads import with_cell_heads
 from .defaults import check_alike, defaults
 from .examination import examination
 from .head import head
+from .kernels import kernels
 from .learned import Learned
 from .pulled import pulled
 from .shifted import behind_shift
@@ -133,6 +135,10 @@ class TorchModel(TorchScores):
     def pulled(self, x: Array, layers: Sequence[str]) -> PulledPass:
         """One pass of x (n, c, *space) up to the last of the layers, whose gradient at x can be asked for; "scores" is one."""
         return pulled(self.runner, x, layers)
+
+    def kernels(self, layer: str, x: Array) -> Kernels:
+        """What the one convolution in a layer multiplies with; NotApplicable where none or several run there."""
+        return kernels(self.runner, layer, x)
 
     def head(self, x: Array, targets: Sequence[Target], layers: Sequence[str]) -> Head:
         """One pass; the pooled activations and the last linear layer's weights, where pooling is all there is between."""

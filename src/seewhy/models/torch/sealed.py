@@ -10,6 +10,7 @@ from torch.jit import ScriptModule
 
 from seewhy.arrays import Array, filled
 from seewhy.errors import NeedsGradients, NotApplicable
+from seewhy.models.kernels import Kernels
 from seewhy.models.model import AT_IMAGE, INPUT, SCORES_LAYER, TRY, Answer, Attended, Examination, PulledPass, Trace
 from seewhy.models.rule import Rule
 from seewhy.models.settings import Settings
@@ -79,6 +80,10 @@ class SealedModel(TorchScores):
         """The image, the only layer that can be read."""
         self._check(layers)
         return activations(self.runner, x, layers)
+
+    def kernels(self, layer: str, x: Array) -> Kernels:
+        """NotApplicable: no layer can be read."""
+        raise self.refused(f"no layer such as {layer!r}")
 
     def pulled(self, x: Array, layers: Sequence[str]) -> PulledPass:
         """One pass, whose gradient at the image can be asked for: of the scores, for no layer can be read."""
