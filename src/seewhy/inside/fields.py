@@ -33,7 +33,7 @@ class EffectiveFields(NamedTuple):
 
     def window(self) -> tuple[slice, ...]:
         """The part of the image outside of which no unit has any gradient; all of the image where there is none at all."""
-        some = (self.strength > 0).any(0)
+        some: NDArray[Any] = np.any(self.strength > 0, axis=0)
         parts = list[slice]()
         for axis in range(some.ndim):
             there = np.flatnonzero(np.moveaxis(some, axis, 0).reshape(some.shape[axis], -1).any(1))
