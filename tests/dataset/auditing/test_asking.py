@@ -97,7 +97,9 @@ def test_a_file_that_gives_a_class_away_is_told(red_model, red_dot, tmp_path):
     assert ("red", "file", "size 100 x 80") in kinds
     assert {each.explained: each.verdict for each in found.classes} == {"red": "data", "neither": "data"}
     assert found.says[0] == "Of 2 classes on 24 photos: is given away by its data: neither, red."
-    assert found.passes == 24  # nothing of a file can be pasted
+    (resaved,) = [each.resaved for each in found.suspicions if each.explained == "red" and each.resaved]
+    assert (resaved.saving, resaved.verdict) == (("size", False, 80 * 64, 100 * 80), "stays")
+    assert found.passes == 24 + 2 * 12 * 3  # those of red were scaled for either class
 
 
 def test_broken_files_are_told_and_end_nothing(models, scene_folder, tmp_path):

@@ -1,9 +1,11 @@
 """Parts pasted onto photos: where they land, and whether a network whose rule is known follows them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from seewhy.dataset.auditing.planting import Donor, adjusted_parts, answers, elsewhere, pasted, planted_part
+from seewhy.dataset.auditing.planting import Donor, answers, elsewhere, pasted, planted_part
 from seewhy.images.places import Extent
 
 ALL = Extent(0, 0, 64, 64)
@@ -67,7 +69,7 @@ def test_the_answer_of_a_network_that_sees_red_follows_a_red_corner(red_model):
     assert part.shown[0][1] == "neither"
     assert part.shown[1][1] == "red"
     assert np.asarray(part.shown[1][0])[0, 0].tolist() == [255, 0, 0]
-    (sure,) = adjusted_parts([part], [part.p])
+    sure = replace(part, adjusted=part.p)
     assert sure.verdict == "follows"
     assert "8 become red (100 %" in str(sure)
     assert sure.facts["follows"]["count"] == 8
@@ -79,7 +81,7 @@ def test_a_part_that_says_nothing_to_the_network_is_not_followed(red_model):
     blue[:16, :16] = (0, 0, 255)
     recipients = [(green(), ALL)] * 8
     part = planted_part(shifted, 0, "red", [Donor((blue, ALL), (CORNER,))], recipients, recipients, names)
-    (part,) = adjusted_parts([part], [part.p])
+    part = replace(part, adjusted=part.p)
     assert (part.follows.part, part.rise, part.p, part.verdict) == (0, 0, 1, "stays")
     assert "does not follow" in str(part)
 

@@ -9,7 +9,7 @@ from seewhy.dataset.auditing.alike import AlikePlace
 from seewhy.dataset.auditing.dependence import FactDependence
 from seewhy.dataset.auditing.marks import SharedMark
 from seewhy.dataset.auditing.planting import PlantedPart
-from seewhy.dataset.auditing.suspects import FAMILIES, RIM_BOXES, Checks, Suspicion, suspicions, told, with_planted
+from seewhy.dataset.auditing.suspects import FAMILIES, RIM_BOXES, Checks, Suspicion, suspicions, told
 from seewhy.metrics.regional.frames import GRID
 from seewhy.metrics.regional.report import EvidenceReport
 from seewhy.metrics.regional.search import EvidencePile
@@ -125,7 +125,7 @@ SAME, DIFFERENT = SharedMark(0.9, 0.3), SharedMark(0.5, 0.4)
     ],
 )
 def test_the_verdict_is_that_of_what_was_pasted(kind, boxes, mark, planted, verdict):
-    found = with_planted(Suspicion("a", kind, "there", "why", 0.01, boxes), mark, planted)
+    found = Suspicion("a", kind, "there", "why", 0.01, boxes, mark=mark, planted=planted)
     assert found.verdict == verdict
     assert found.facts["verdict"] == verdict
     assert str(found).startswith("why")
@@ -144,5 +144,5 @@ def test_what_is_told_of_all_checks_or_followed_by_the_answer_is_told():
     sure, unsure = (Suspicion("a", "place", "there", "why", p, (CORNER,)) for p in (0.05, 0.08))
     assert told(sure)
     assert not told(unsure)
-    assert told(with_planted(unsure, SAME, part(18)))
-    assert not told(with_planted(unsure, SAME, part(2)))
+    assert told(replace(unsure, mark=SAME, planted=part(18)))
+    assert not told(replace(unsure, mark=SAME, planted=part(2)))

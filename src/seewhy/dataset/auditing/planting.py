@@ -1,7 +1,7 @@
 """What was suspected, pasted onto photos of other classes: does the answer follow?"""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,7 +66,7 @@ class PlantedPart:
     def facts(self) -> dict[str, Any]:
         """All of it by name, for JSON, but for the pictures."""
         numbers = {name: getattr(self, name) for name in ("photos", "rise", "low", "high", "p", "adjusted", "verdict")}
-        shares = {name: _share(getattr(self, name)) for name in ("follows", "random", "elsewhere")}
+        shares = {name: portion_facts(getattr(self, name)) for name in ("follows", "random", "elsewhere")}
         return {**numbers, **shares}
 
     def __str__(self) -> str:
@@ -82,7 +82,8 @@ class PlantedPart:
         )
 
 
-def _share(portion: Portion | None) -> dict[str, Any] | None:
+def portion_facts(portion: Portion | None) -> dict[str, Any] | None:
+    """A share with its interval, for JSON."""
     if portion is None:
         return None
     low, high = portion.interval
@@ -130,11 +131,6 @@ def _part(explained: str, became: Floats, scores: Floats, shown: Any, seed: int)
         explained, count, portions[0], portions[1], portions[2] if len(portions) > 2 else None,
         float(gains.mean()), low, high, sign_flips(gains, seed=seed), shown=shown,
     )  # fmt: skip
-
-
-def adjusted_parts(parts: Sequence[PlantedPart], adjusted: Floats) -> list[PlantedPart]:
-    """The parts with their adjusted p values."""
-    return [replace(part, adjusted=float(p)) for part, p in zip(parts, adjusted, strict=True)]
 
 
 def pasted(

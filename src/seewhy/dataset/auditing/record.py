@@ -25,7 +25,8 @@ from .suspects import Suspicion
 from .verdicts import ORDER, ClassVerdict, class_verdicts, whole_verdict
 
 COLUMNS = ("class", "photos", "verdict", "kind", "where", "share", "others", "area", "p", "same", "planted", "follows",
-           "follows_low", "follows_high", "random", "elsewhere", "rise", "rise_low", "rise_high", "says")  # fmt: skip
+           "follows_low", "follows_high", "random", "elsewhere", "rise", "rise_low", "rise_high", "resaved",
+           "says")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +137,12 @@ def _row(suspicion: Suspicion) -> dict[str, Any]:
     own["says"] = str(suspicion)
     if suspicion.mark is not None:
         own["same"] = suspicion.mark.same
+    if (saved := suspicion.resaved) is not None:
+        low, high = saved.moved.interval
+        own |= {
+            "resaved": saved.photos, "follows": saved.moved.part, "follows_low": low, "follows_high": high,
+            "random": saved.control.part, "rise": saved.rise, "rise_low": saved.low, "rise_high": saved.high,
+        }  # fmt: skip
     if (part := suspicion.planted) is not None:
         low, high = part.follows.interval
         own |= {

@@ -1,7 +1,7 @@
 """What is suspected of a class, and in words what came of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from seewhy.metrics.regional.chance import LEVEL
@@ -18,8 +18,10 @@ from .dependence import FactDependence
 from .facts import RIM, words_of_fact
 from .marks import SharedMark, central
 from .planting import PlantedPart
+from .resaving import ResavedPhotos
 
 FAMILIES = 4  # kinds of checks: regions that are named, regions that are found, pixels that are alike, facts of files and rims
+LEAST = 1.25  # of a region's area: less evidence there is of no use, however sure it is
 RIM_BOXES = frame_boxes(f"border:{RIM}")
 
 
@@ -31,7 +33,8 @@ class Suspicion:
         and evidence lies there), "background" (the rim tells the class), "file" (the file does).
     where: the place or the fact, in words; why: the finding, in words.
     boxes: in shares of what the network saw; share, others, area: of the evidence there, in maps of other classes, of the area.
-    p: adjusted for everything that was asked.  mark: whether the same thing lies there; planted: what came of pasting it.
+    p: adjusted for everything that was asked.  mark: whether the same thing lies there; planted: what came of pasting it;
+        resaved: what came of saving photos anew, where their files tell the class; fact: of file or rim, by its name.
     """
 
     explained: str
@@ -45,12 +48,19 @@ class Suspicion:
     area: float | None = None
     mark: SharedMark | None = None
     planted: PlantedPart | None = field(default=None, repr=False)
+    resaved: ResavedPhotos | None = field(default=None, repr=False)
+    fact: str = ""
 
     @property
     def verdict(self) -> str:
         """shortcut: the answer follows what is no object; follows: the answer follows what may be the object; suspect: it does
         not follow, or that was not tried; data: the data gives the class away, and nothing shows that the model uses it.
+
+        Where photos of the class were saved as others are, the answer may leave the class because the object is not seen as
+        well any more: suspect.
         """
+        if self.resaved is not None and self.resaved.verdict == "follows":
+            return "shortcut" if self.resaved.saving.toward else "suspect"
         follows = self.planted is not None and self.planted.verdict == "follows"
         if not follows:
             return "data" if self.kind in ("background", "file") else "suspect"
@@ -65,6 +75,7 @@ class Suspicion:
             **{name: getattr(self, name) for name in names}, "boxes": [list(box) for box in self.boxes],
             "mark": None if self.mark is None else self.mark.facts,
             "planted": None if self.planted is None else self.planted.facts,
+            "resaved": None if self.resaved is None else self.resaved.facts,
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -73,6 +84,8 @@ class Suspicion:
             said.append(str(self.mark))
         if self.planted is not None:
             said.append(str(self.planted))
+        elif self.resaved is not None:
+            said.append(str(self.resaved))
         elif self.kind not in ("file",):
             said.append("it was not pasted onto other photos")
         if self.verdict == "follows":
@@ -121,7 +134,7 @@ def _regions(report: EvidenceReport) -> list[Suspicion]:
         beyond = row.others is None or row.share >= TIMES * row.others
         if row.truth or row.verdict != "more" or row.adjusted is None or not beyond:
             continue
-        if row.explained == ALL and len(report.classes) < 2:
+        if row.share < LEAST * row.area or (row.explained == ALL and len(report.classes) < 2):
             continue
         span = "" if row.low is None or row.high is None else f" ({in_percent(row.low, 0)} to {in_percent(row.high, 0)})"
         others = "" if row.others is None else f"; {in_percent(row.others, 0)} in maps of other classes"
@@ -165,15 +178,11 @@ def _facts(dependences: Sequence[FactDependence]) -> list[Suspicion]:
             rims.add(fact.explained)
         kind = "background" if fact.background else "file"
         boxes = RIM_BOXES if fact.background else ()
-        found.append(Suspicion(fact.explained, kind, words_of_fact(fact.fact), str(fact), of_all_kinds(fact.p), boxes))
+        p = of_all_kinds(fact.p)
+        found.append(Suspicion(fact.explained, kind, words_of_fact(fact.fact), str(fact), p, boxes, fact=fact.fact))
     return found
 
 
 def of_all_kinds(adjusted: float) -> float:
     """A p that is adjusted for the checks of its own kind, adjusted for all kinds of checks, too (Bonferroni)."""
     return min(1.0, adjusted * FAMILIES)
-
-
-def with_planted(suspicion: Suspicion, mark: SharedMark | None, planted: PlantedPart | None) -> Suspicion:
-    """The same with what was found out."""
-    return replace(suspicion, mark=mark, planted=planted)

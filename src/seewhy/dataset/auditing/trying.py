@@ -1,6 +1,7 @@
 """The suspected parts, cut out, compared and pasted, one suspicion after the other, while the budget lasts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from seewhy.targets.target import name_of
 from .audit_photos import AuditPhoto, seen_pixels
 from .budget import AuditBudget
 from .marks import SharedMark, share_in, shared_mark
-from .planting import DONORS, FEWEST, PASSES, RECIPIENTS, Donor, PlantedPart, SeenPhoto, adjusted_parts, planted_part
-from .suspects import Suspicion, with_planted
+from .planting import DONORS, FEWEST, PASSES, RECIPIENTS, Donor, PlantedPart, SeenPhoto, planted_part
+from .resaving import PASSES as SAVINGS
+from .resaving import Change, ResavedPhotos, change_of, resaved_photos, saving_of
+from .suspects import Suspicion
 
 
 class PartTrials:
@@ -26,7 +29,9 @@ class PartTrials:
         self.notes: list[str] = []
 
     def of(self, suspicions: Sequence[Suspicion]) -> list[Suspicion]:
-        """The same suspicions with what came of the trials; p values of what was pasted are adjusted for each other (Holm)."""
+        """The same suspicions with what came of the trials; p values of all that was pasted or saved anew are adjusted for each
+        other (Holm).
+        """
         tried = dict[int, tuple[SharedMark | None, PlantedPart | None]]()
         done = dict[str, list[Shares]]()
         asked = [number for number, each in enumerate(suspicions) if each.boxes]
@@ -43,11 +48,52 @@ class PartTrials:
                 continue
             tried[number] = self._try(each, most)
             covered += each.boxes
-        parts = [(number, part) for number, (_, part) in tried.items() if part is not None]
-        adjusted = adjusted_parts([part for _, part in parts], holm([part.p for _, part in parts]))
-        planted = {number: part for (number, _), part in zip(parts, adjusted, strict=True)}
-        return [with_planted(each, tried[number][0], planted.get(number)) if number in tried else each
-                for number, each in enumerate(suspicions)]  # fmt: skip
+        saved = self._saved_anew(suspicions)
+        made: dict[Any, Any] = {number: part for number, (_, part) in tried.items() if part is not None} | saved
+        adjusted = dict(zip(made, holm([trial.p for trial in made.values()]), strict=True))
+        results = {key: replace(trial, adjusted=float(adjusted[key])) for key, trial in made.items()}
+        return [
+            replace(
+                each,
+                mark=tried[number][0] if number in tried else None,
+                planted=results.get(number),
+                resaved=results.pop((each.explained, change_of(each.fact)), None),  # of several facts the one that does best
+            )
+            for number, each in enumerate(suspicions)
+        ]
+
+    def _saved_anew(self, suspicions: Sequence[Suspicion]) -> dict[tuple[str, Change], ResavedPhotos]:
+        """Of each class and what may be changed of its files, once: what came of saving photos anew."""
+        found = dict[tuple[str, Change], ResavedPhotos]()
+        asked = [(each.explained, change) for each in suspicions if (change := change_of(each.fact))]
+        asked = [*dict.fromkeys(asked)]
+        for explained, change in shown(asked, len(asked), "saving anew"):
+            if stop_asked():
+                break
+            own, rest = self._sides(explained)
+            index = next((photo.index for photo in own if photo.index is not None), None)
+            saving = saving_of(change, own, rest)
+            if index is None or saving is None:
+                continue
+            most = self.budget.left(RECIPIENTS * SAVINGS) // SAVINGS
+            if most < FEWEST:
+                self.notes.append(f"{explained}, {change}: no photos were saved anew, for the budget is spent")
+                continue
+            side = rest if saving.toward else own
+            photos = [*_first((seen[0] for photo in side if (seen := self._seen(photo))), most)]
+            resaved = resaved_photos(self.model, index, explained, saving, photos, self.seed)
+            self.budget.spent += len(photos) * SAVINGS
+            if resaved is None:
+                self.notes.append(f"{explained}, {change}: too few photos to save anew")
+            else:
+                found[explained, change] = resaved
+        return found
+
+    def _sides(self, explained: str) -> tuple[list[AuditPhoto], list[AuditPhoto]]:
+        """The photos of a class, and all others in an order that is drawn."""
+        own = [photo for photo in self.photos if photo.explained == explained]
+        rest = [photo for photo in self.photos if photo.explained != explained]
+        return own, [rest[place] for place in np.random.default_rng(self.seed).permutation(len(rest))]
 
     def _try(self, suspicion: Suspicion, most: int) -> tuple[SharedMark | None, PlantedPart | None]:
         rng = np.random.default_rng([self.seed, len(suspicion.where)])
