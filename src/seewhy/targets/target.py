@@ -20,6 +20,7 @@ from seewhy.errors import BadParameter, NoSuchName, NotFinite, SeewhyError
 from seewhy.printable import printable, quoted
 
 from .grammar import INDEX, bare_or_quoted, class_text, literal, number_text, pieces, quote, unreadable
+from .sums import Summand
 
 Labels = Sequence[str] | None
 Scores = NDArray[Any]  # (n, k)
@@ -33,7 +34,7 @@ UNIT = "unit:LAYER:CHANNEL, as in unit:features.10:42; behind it :sum or a cell,
 
 
 @dataclass(frozen=True)
-class Class:
+class Class(Summand):
     """One class, by index or (once the labels are known) by label."""
 
     index: int | str
@@ -73,7 +74,7 @@ class Top:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class Contrast(Summand):
     """Why this class rather than those: y_of - strength * mean(y_against).  Finer-CAM, Zhang et al. 2025.
 
     With `against=()` the `look_alikes` other classes of each image are taken whose scores are nearest to y_of, by |y_d - y_of|,
@@ -133,7 +134,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Unit:
+class Unit(Summand):
     """One channel of a layer in the place of a class: what excites it?  Nothing behind the layer runs.
 
     layer: its name, as `model.layers()` has it; channel: from 0 on.

@@ -1,0 +1,122 @@
+"""What a maximisation leaves: the images, what they reached, and all that they were made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from math import ceil, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from seewhy.atomic import replacing
+from seewhy.errors import BadParameter, NotApplicable
+from seewhy.json_text import as_json
+from seewhy.maps.source import ModelFacts
+
+GAP = 4  # pixels between images of a batch
+NAME = "seewhy-maximized"  # of the text in a PNG
+
+
+@dataclass(frozen=True, eq=False)
+class Maximized:
+    """Images that were made for an objective.  Made by `seewhy.maximize`.
+
+    images: (n, c, *space) from 0 to 1; of photos of 256 levels, red first.  values: the objective of each, as the network sees
+    these very images, without transformations; before: the same of the random images that they were made from.
+    trajectory: (steps, n), the objective at each step, the mean over the step's views of each image.
+    moved: (n, *space), the sum over steps of the size of the gradient at each place, at most 1: where the image matters.
+    """
+
+    objective: str
+    images: NDArray[np.float32]
+    values: NDArray[np.float64]
+    before: NDArray[np.float64]
+    trajectory: NDArray[np.float64]
+    moved: NDArray[np.float32]
+    model: ModelFacts
+    settings: Mapping[str, Any]  # all that was asked for, with the seed and the layers
+    seconds: float
+    stopped: bool = False  # before all steps were made, by Ctrl-C
+    notes: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        each = ", ".join(f"{after:.4g} (from {before:.4g})" for after, before in zip(self.values, self.before, strict=True))
+        return f"{self.objective} of {self.model.name}: {each} after {len(self.trajectory)} steps"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but the arrays, as JSON has it."""
+        return {
+            "objective": self.objective, "values": self.values.tolist(), "before": self.before.tolist(),
+            "steps": len(self.trajectory), "stopped": self.stopped, "seconds": round(self.seconds, 3),
+            "settings": {**self.settings}, "notes": [*self.notes],
+            "model": self.model.name, "weights": self.model.weights, "weights_sha256": self.model.weights_sha256,
+            "untrained": self.model.untrained, "versions": {**self.model.versions},
+        }  # fmt: skip
+
+    def picture(self, transparent: bool = False) -> Image.Image:
+        """The image pixel by pixel; those of a batch side by side in rows.
+
+        transparent: places that the objective hardly rested on can be looked through.
+        Raises NotApplicable for images that are no pictures of one or three channels.
+        """
+        seen = self.moved if transparent else [None] * len(self.images)
+        pictures = [_picture(image, moved) for image, moved in zip(self.images, seen, strict=True)]
+        if len(pictures) == 1:
+            return pictures[0]
+        columns = ceil(sqrt(len(pictures)))
+        width, height = (side + GAP for side in pictures[0].size)
+        rows = ceil(len(pictures) / columns)
+        size = (columns * width - GAP, rows * height - GAP)
+        sheet = Image.new("RGBA", size, (0, 0, 0, 0)) if transparent else Image.new("RGB", size, "white")
+        for i, picture in enumerate(pictures):
+            sheet.paste(picture, (i % columns * width, i // columns * height))
+        return sheet
+
+    def save(self, path: str | Path, transparent: bool = False) -> None:
+        """Write a .png, which holds the facts as a text, or a .npz of all arrays and the facts.
+
+        Raises BadParameter for another suffix, NotApplicable where there is no picture, NotWritten.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix == ".png":
+            content = self._png(transparent)
+        elif suffix == ".npz":
+            content = self._npz()
+        else:
+            raise BadParameter(f"Images that were made for an objective are saved as .png or .npz, not as {path.name!r}.")
+        with replacing(path, of=f"the image for {self.objective}") as beside:
+            beside.write_bytes(content)
+
+    def _png(self, transparent: bool) -> bytes:
+        text, file = PngInfo(), BytesIO()
+        text.add_itxt(NAME, as_json(self.facts))
+        self.picture(transparent).save(file, "PNG", pnginfo=text)
+        return file.getvalue()
+
+    def _npz(self) -> bytes:
+        file = BytesIO()
+        arrays = {name: getattr(self, name) for name in ("images", "values", "before", "trajectory", "moved")}
+        np.savez_compressed(file, facts=np.array(as_json(self.facts)), **arrays)
+        return file.getvalue()
+
+
+CLEAR = 0.8  # the quantile of `moved` from which on nothing is looked through
+
+
+def _picture(image: NDArray[Any], moved: NDArray[Any] | None) -> Image.Image:
+    if image.ndim != 3 or len(image) not in (1, 3):
+        raise NotApplicable(f"Images {image.shape} are no pictures: save them as .npz, or read .images.")
+    levels = np.rint(image * 255).astype(np.uint8)
+    picture = Image.fromarray(levels[0] if len(levels) == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0)))
+    if moved is None:
+        return picture.convert("RGB")
+    most = max(float(np.quantile(moved, CLEAR)), np.finfo(np.float32).tiny)
+    picture = picture.convert("RGBA")
+    picture.putalpha(Image.fromarray(np.rint(np.clip(moved / most, 0, 1) * 255).astype(np.uint8)))
+    return picture
