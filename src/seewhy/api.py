@@ -40,6 +40,9 @@ from seewhy.targets.aim import Aim as Aim
 from seewhy.targets.group import AnyOf as AnyOf
 from seewhy.targets.region import Point as Point
 from seewhy.targets.region import Region as Region
+from seewhy.targets.sums import Direction as Direction
+from seewhy.targets.sums import Diversity as Diversity
+from seewhy.targets.sums import WholeLayer as WholeLayer
 from seewhy.targets.target import Class as Class
 from seewhy.targets.target import Contrast as Contrast
 from seewhy.targets.target import PerImage as PerImage
@@ -95,6 +98,9 @@ if TYPE_CHECKING:
     from seewhy.inside.filters import filters as filters
     from seewhy.inside.layer_activations import LayerActivations as LayerActivations
     from seewhy.inside.layer_filters import LayerFilters as LayerFilters
+    from seewhy.inside.maximizing.maximize import maximize as maximize
+    from seewhy.inside.maximizing.maximized import Maximized as Maximized
+    from seewhy.inside.maximizing.transformations import Transformations as Transformations
     from seewhy.localize.affinity import Affinity as Affinity
     from seewhy.localize.affinity import boundary_affinity as boundary_affinity
     from seewhy.localize.affinity import colour_affinity as colour_affinity
@@ -151,6 +157,8 @@ _LATE = {  # loaded when they are first asked for
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
     **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),
+    "maximize": "seewhy.inside.maximizing.maximize", "Maximized": "seewhy.inside.maximizing.maximized",
+    "Transformations": "seewhy.inside.maximizing.transformations",
     "ClipFit": "seewhy.prepare.clip_fit", **dict.fromkeys(("Clip", "read_clip"), "seewhy.images.clip"),
 }  # fmt: skip
 

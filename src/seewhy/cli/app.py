@@ -27,6 +27,7 @@ from seewhy.cli.commands.game import game
 from seewhy.cli.commands.labels import labels
 from seewhy.cli.commands.listing import demo, layers, methods, metrics
 from seewhy.cli.commands.localize import localize
+from seewhy.cli.commands.maximize import maximize
 from seewhy.cli.commands.report import report
 from seewhy.cli.commands.run import run
 from seewhy.cli.commands.sanity import sanity
@@ -89,7 +90,7 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, activations, filters, doctor, trust, compare, sanity, game,
-    detections, drift, verify, run, report, diff, share, labels, layers, units, export, top_photos,
+    detections, drift, verify, run, report, diff, share, labels, layers, units, maximize, export, top_photos,
     concepts, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:

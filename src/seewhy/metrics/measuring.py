@@ -19,7 +19,7 @@ from seewhy.truth.accuracy import Portion
 from .localization.controls import CONTROLS, control_over
 from .localization.records import ControlScore
 from .localization.resampling import middle, resampled
-from .metric import Direction, Metric, metric_named
+from .metric import BetterWhen, Metric, metric_named
 from .subject import Map, subjects
 
 PROBABILITY = "probability"
@@ -41,7 +41,7 @@ class MetricScore:
     value: float
     interval: tuple[float, float]
     images: int
-    better: Direction
+    better: BetterWhen
     controls: tuple[ControlScore, ...] = ()
     reads: str = PROBABILITY
     percent: bool = True
@@ -202,7 +202,7 @@ def _joined(
 
 
 def _score_of(
-    name: str, better: Direction, values: NDArray[np.float64], controls: Mapping[str, NDArray[np.float64]], reads: str,
+    name: str, better: BetterWhen, values: NDArray[np.float64], controls: Mapping[str, NDArray[np.float64]], reads: str,
     percent: bool, seed: int,
 ) -> MetricScore:  # fmt: skip
     count = len(values)

@@ -30,7 +30,7 @@ from .subject import Map, Subject, subjects
 
 METRICS: "dict[str, Metric[...]]" = {}  # every metric by its name: deletion, insertion, average-drop, ...
 Terms = ParamSpec("Terms")  # the parameters of a metric's own, all of them given by name
-Direction = Literal["lower", "higher", "neither"]
+BetterWhen = Literal["lower", "higher", "neither"]
 Takes = Literal["map", "shares", "heatmap"]
 Measuring = Callable[..., float]  # (Subject, values (*space) or Heatmap, **parameters)
 
@@ -60,7 +60,7 @@ class Metric(Generic[Terms]):
 
     name: str
     run: Measuring = field(repr=False)
-    better: Direction
+    better: BetterWhen
     parameters: Mapping[str, Parameter] = field(default_factory=dict, repr=False)
     takes: Takes = field(default="map", repr=False)
     doc: str = field(default="", repr=False)
@@ -166,7 +166,7 @@ class Metric(Generic[Terms]):
 
 
 def metric(
-    *, better: Direction, forwards: str, takes: Takes = "map", share: bool = False
+    *, better: BetterWhen, forwards: str, takes: Takes = "map", share: bool = False
 ) -> Callable[[Callable[Concatenate[Subject, Any, Terms], float]], Metric[Terms]]:
     """A metric: decorate (subject, values, *, ...) -> float.  The name follows from the function's, `_` becomes `-`; what it
     computes, `Source:` and `Weakness:` from its docstring, an own line for each parameter.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
@@ -64,18 +63,7 @@ class Maximized:
         transparent: places that the objective hardly rested on can be looked through.
         Raises NotApplicable for images that are no pictures of one or three channels.
         """
-        seen = self.moved if transparent else [None] * len(self.images)
-        pictures = [_picture(image, moved) for image, moved in zip(self.images, seen, strict=True)]
-        if len(pictures) == 1:
-            return pictures[0]
-        columns = ceil(sqrt(len(pictures)))
-        width, height = (side + GAP for side in pictures[0].size)
-        rows = ceil(len(pictures) / columns)
-        size = (columns * width - GAP, rows * height - GAP)
-        sheet = Image.new("RGBA", size, (0, 0, 0, 0)) if transparent else Image.new("RGB", size, "white")
-        for i, picture in enumerate(pictures):
-            sheet.paste(picture, (i % columns * width, i // columns * height))
-        return sheet
+        return sheet(self.images, self.moved if transparent else None)
 
     def save(self, path: str | Path, transparent: bool = False) -> None:
         """Write a .png, which holds the facts as a text, or a .npz of all arrays and the facts.
@@ -83,27 +71,39 @@ class Maximized:
         Raises BadParameter for another suffix, NotApplicable where there is no picture, NotWritten.
         """
         path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix == ".png":
-            content = self._png(transparent)
-        elif suffix == ".npz":
-            content = self._npz()
-        else:
+        writers = {".png": self._write_png, ".npz": self._write_npz}
+        if (write := writers.get(path.suffix.lower())) is None:
             raise BadParameter(f"Images that were made for an objective are saved as .png or .npz, not as {path.name!r}.")
+        picture = self.picture(transparent) if path.suffix.lower() == ".png" else None
         with replacing(path, of=f"the image for {self.objective}") as beside:
-            beside.write_bytes(content)
+            write(beside, picture)
 
-    def _png(self, transparent: bool) -> bytes:
-        text, file = PngInfo(), BytesIO()
+    def _write_png(self, beside: Path, picture: Any) -> None:
+        text = PngInfo()
         text.add_itxt(NAME, as_json(self.facts))
-        self.picture(transparent).save(file, "PNG", pnginfo=text)
-        return file.getvalue()
+        picture.save(beside, "PNG", pnginfo=text)
 
-    def _npz(self) -> bytes:
-        file = BytesIO()
+    def _write_npz(self, beside: Path, _picture: Any) -> None:
         arrays = {name: getattr(self, name) for name in ("images", "values", "before", "trajectory", "moved")}
-        np.savez_compressed(file, facts=np.array(as_json(self.facts)), **arrays)
-        return file.getvalue()
+        np.savez_compressed(beside, facts=np.array(as_json(self.facts)), **arrays)
+
+
+def sheet(images: NDArray[Any], moved: NDArray[Any] | None = None) -> Image.Image:
+    """Images (n, c, h, w) in [0, 1] side by side in rows; with `moved` (n, h, w), to be looked through where that is low.
+
+    Raises NotApplicable for images that are no pictures of one or three channels.
+    """
+    seen = [None] * len(images) if moved is None else moved
+    pictures = [_picture(image, each) for image, each in zip(images, seen, strict=True)]
+    if len(pictures) == 1:
+        return pictures[0]
+    columns = ceil(sqrt(len(pictures)))
+    width, height = (side + GAP for side in pictures[0].size)
+    size = (columns * width - GAP, ceil(len(pictures) / columns) * height - GAP)
+    whole = Image.new("RGB", size, "white") if moved is None else Image.new("RGBA", size, (0, 0, 0, 0))
+    for i, picture in enumerate(pictures):
+        whole.paste(picture, (i % columns * width, i // columns * height))
+    return whole
 
 
 CLEAR = 0.8  # the quantile of `moved` from which on nothing is looked through

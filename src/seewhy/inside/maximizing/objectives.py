@@ -17,7 +17,7 @@ from seewhy.targets.target import Labels, PerImage, Unit, weighted
 
 from .objective_text import parsed
 
-Emitted = Mapping[str, NDArray[Any]]  # (n, c, *space) or (n, c), by layer
+Emissions = Mapping[str, NDArray[Any]]  # (n, c, *space) or (n, c), by layer
 LEAST = 0.1  # of a cosine that a direction counts a cell by
 
 
@@ -65,7 +65,7 @@ def couples(objective: WeightedSum) -> bool:
     return any(isinstance(term, Diversity) for _, term in objective.terms)
 
 
-def read(objective: WeightedSum, emitted: Emitted) -> Read:
+def read(objective: WeightedSum, emitted: Emissions) -> Read:
     """The objective of the images of a pass, and its gradients.
 
     Raises NoSuchName for a channel or cell that does not exist, BadParameter where a layer runs several times.
@@ -80,7 +80,7 @@ def read(objective: WeightedSum, emitted: Emitted) -> Read:
     return Read(np.asarray(total), cotangents)
 
 
-def _emission(layer: str, emitted: Emitted) -> NDArray[Any]:
+def _emission(layer: str, emitted: Emissions) -> NDArray[Any]:
     if layer not in emitted:
         calls = ", ".join(name for name in emitted if name.startswith(f"{layer}#"))
         raise BadParameter(f"Layer {layer} runs several times in a pass. Say which run is meant: {calls}.")
