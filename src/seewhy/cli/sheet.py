@@ -106,13 +106,13 @@ def write_sheet(
 
     sheet, paths = Sheet(rows, order, remarks, notes or {}), []
     for name, save in (("index.html", sheet.save_page), ("sheet.png", sheet.save_picture)):
-        path = _free(out, name)
+        path = free_file(out, name)
         save(path, True)
         paths.append(path)
     return paths
 
 
-def _free(out: Path, name: str) -> Path:
+def free_file(out: Path, name: str) -> Path:
     """The first name for a file that is free, or the name of such a file of an earlier run."""
     from seewhy.maps.made_here import made_here
 

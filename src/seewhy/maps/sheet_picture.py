@@ -47,7 +47,7 @@ def drawn_sheet(
         printable(shared(columns)) if columns else "",
         ["", *map(printable, titles(columns))],
         [colour_bar(colours, scale) for colours in colours_of(rows)],
-        [f"{method}: {caveat}" for method, caveat in caveats_of(rows).items()],
+        [*_caveats(rows)],
         side,
     )
     cells = [
@@ -102,6 +102,16 @@ def colours_of(rows: Sequence[SheetRow]) -> list[str]:
 def caveats_of(rows: Sequence[SheetRow]) -> dict[str, str]:
     """What is known against each of the methods."""
     return {column.method: cell.caveat for row in rows for column, cell in row.cells.items() if cell.caveat}
+
+
+def _caveats(rows: Sequence[SheetRow]) -> Iterator[str]:
+    """Each caveat once, behind the methods that it is of: of many the first two."""
+    by_caveat: dict[str, list[str]] = {}
+    for method, caveat in caveats_of(rows).items():
+        by_caveat.setdefault(caveat, []).append(method)
+    for caveat, methods in by_caveat.items():
+        more = f", ... ({len(methods)} of them)" if len(methods) > 3 else ""
+        yield f"{', '.join(methods[:2] if more else methods)}{more}: {caveat}"
 
 
 def colour_bar(colours: str, scale: tuple[float, float] | None) -> GridBar:

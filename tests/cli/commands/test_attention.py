@@ -37,3 +37,21 @@ def test_every_head_of_a_layer_is_a_file(tmp_path, monkeypatch):
     assert "attention, mean of heads, query (70, 100)" in done.output
     done = CliRunner().invoke(main, [*asked, "--head", "9"])
     assert done.exit_code == 2
+
+
+def test_heads_and_layers_on_one_sheet(tmp_path, monkeypatch):
+    """A row for each layer, a column for each head, all on one scale from zero to the largest weight."""
+    model = seewhy.wrap(ALL[VIT].network().float(), prepare=FIT, labels=list("abcdefg"))
+    monkeypatch.setattr("seewhy.cli.options.ModelOptions.load", lambda _: model)
+    photo, out = tmp_path / "dog.png", tmp_path / "out"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 192, 3), dtype=np.uint8)).save(photo)
+    asked = ["attention", str(photo), "-m", "a/b", "--head", "all", "--sheet", "--out", str(out)]
+    for _again in range(2):  # its own sheet is replaced
+        done = CliRunner().invoke(main, asked)
+        assert done.exit_code == 0, done.output
+        assert done.output.splitlines()[-2 if _again else -1].endswith("dog.attention.sheet.png")
+    maps = attention(model, str(photo))
+    shown = maps.grid("method", 110, scale=(0.0, max(float(m.values.max()) for m in maps)), alpha=1)
+    with Image.open(out / "dog.attention.sheet.png") as sheet:
+        assert np.array_equal(np.asarray(sheet), np.asarray(shown))
+    assert len([*out.glob("*sheet*")]) == 1

@@ -12,8 +12,11 @@ from seewhy.cli.filenames import called, joined
 from seewhy.cli.folder import OutFolder, check_folder, make_folder
 from seewhy.cli.options import OUT, ModelOptions, literal, model_option, model_options
 from seewhy.cli.printing import say, say_json
+from seewhy.cli.sheet import free_file
 from seewhy.cli.writing import NUMBERS, writer
 from seewhy.printable import in_percent
+
+SIDE = 110  # pixels of a map on the sheet
 
 
 @click.command()
@@ -32,17 +35,22 @@ from seewhy.printable import in_percent
 )
 @OUT
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")
+@click.option("--sheet", is_flag=True, help="Also draw all maps on one sheet, a row a layer, a column a head, on one scale.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a map.")
 def attention(
-    network: ModelOptions, photo: str, layers: tuple[str, ...], head: str, query: str, out: Path, values: bool, as_json: bool
-) -> None:
+    network: ModelOptions, photo: str, layers: tuple[str, ...], head: str, query: str, out: Path, values: bool, sheet: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Draw the attention weights of a transformer's layers and heads, for one query.
 
     \b
     seewhy attention dog.jpg --model timm/vit_base_patch16_224 --layer blocks.11 --head all
     seewhy attention dog.jpg --model timm/vit_base_patch16_224 --query 120,80
+    seewhy attention dog.jpg --model timm/vit_base_patch16_224 --head all --sheet
     """
     from seewhy.api import attention as ask
+    from seewhy.atomic import replacing
+    from seewhy.maps.saving import sheet_png
 
     check_folder(out)
     model = network.load()
@@ -63,5 +71,10 @@ def attention(
     if not as_json:
         for warning in dict.fromkeys(said for heatmap in maps for said in heatmap.warnings):
             say(f"  ! {warning}")
+    if sheet:
+        path = free_file(out, f"{joined([called(Path(photo)), 'attention', 'sheet'])}.png")
+        with replacing(path) as beside:
+            beside.write_bytes(sheet_png(maps.grid("method", SIDE, len(maps), scale=(0.0, maps.scale()[1]), alpha=1)))
+        say(f"all on one sheet  -> {path}", err=as_json)
     for remark in folder.remarks():
         say(f"seewhy: {remark}", err=True)
