@@ -87,8 +87,12 @@ if TYPE_CHECKING:
     from seewhy.images.clip import Clip as Clip
     from seewhy.images.clip import read_clip as read_clip
     from seewhy.inside.activations import activations as activations
+    from seewhy.inside.concepts.concept_vector import ConceptVector as ConceptVector
     from seewhy.inside.concepts.discovered import Concepts as Concepts
     from seewhy.inside.concepts.discovering import concepts as concepts
+    from seewhy.inside.concepts.tcav import tcav as tcav
+    from seewhy.inside.concepts.tcav_outcome import ConceptScore as ConceptScore
+    from seewhy.inside.concepts.tcav_outcome import Tcav as Tcav
     from seewhy.inside.detections import detections as detections
     from seewhy.inside.embeddings.embedding import Embedding as Embedding
     from seewhy.inside.embeddings.neighbours import Neighbours as Neighbours
@@ -152,6 +156,8 @@ _LATE = {  # loaded when they are first asked for
     **dict.fromkeys(("ContrastAnswer", "contrast"), "seewhy.metrics.contrast"),
     "activations": "seewhy.inside.activations", "LayerActivations": "seewhy.inside.layer_activations",
     "top_photos": "seewhy.inside.exciting.asking", "TopPhotos": "seewhy.inside.exciting.record",
+    "tcav": "seewhy.inside.concepts.tcav", "ConceptVector": "seewhy.inside.concepts.concept_vector",
+    **dict.fromkeys(("ConceptScore", "Tcav"), "seewhy.inside.concepts.tcav_outcome"),
     "concepts": "seewhy.inside.concepts.discovering", "Concepts": "seewhy.inside.concepts.discovered",
     "filters": "seewhy.inside.filters", "LayerFilters": "seewhy.inside.layer_filters",
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),

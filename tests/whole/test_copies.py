@@ -89,6 +89,12 @@ def exported() -> seewhy.Exported:
 
 
 @cache
+def held_against_random() -> seewhy.Tcav:
+    x = np.random.default_rng(0).normal(size=(30, 3, 32, 32)).astype(np.float32)
+    return seewhy.tcav(model(), {"bright": x[:6] + 1}, x[:2], 0, random=x[6:], runs=2, random_concepts=39)
+
+
+@cache
 def probe() -> seewhy.Probe:
     kept = []
 
@@ -114,6 +120,8 @@ EXAMPLES = {
     "Class": lambda: [seewhy.Class(3), seewhy.Class("cat")],
     "Clip": lambda: [seewhy.read_clip([photo(), photo()])],
     "ClipFit": lambda: [seewhy.ClipFit(model().prepare, 4)],
+    "ConceptScore": lambda: [*held_against_random().scores],
+    "ConceptVector": lambda: [*held_against_random().vectors.values()],
     "Concepts": lambda: [of_scenes()],
     "Contrast": lambda: [seewhy.Contrast(1, [2, 3], strength=0.5), seewhy.Contrast("a")],
     "ContrastAnswer": lambda: [seewhy.contrast(model(), photo(), 0, 1)],
@@ -159,6 +167,7 @@ EXAMPLES = {
     "Similar": lambda: [seewhy.Similar("dog.jpg"), seewhy.Similar(photo()), seewhy.Similar([1.0, 2.0])],
     "Source": lambda: [maps()[0].source, maps()[2].source],
     "SuppressedBox": lambda: [seewhy.SuppressedBox(found_box(), found_box(), 1.0)],
+    "Tcav": lambda: [held_against_random()],
     "Text": lambda: [seewhy.Text("a dog", ["a cat"], "a photo of {}")],
     "Top": lambda: [seewhy.Top(3)],
     "TopPhotos": lambda: [seewhy.top_photos(model(), seewhy.Unit("body", 1), [photo()])],

@@ -33,6 +33,7 @@ from seewhy.cli.commands.run import run
 from seewhy.cli.commands.sanity import sanity
 from seewhy.cli.commands.segment import segment
 from seewhy.cli.commands.share import share
+from seewhy.cli.commands.tcav import tcav
 from seewhy.cli.commands.top_photos import top_photos
 from seewhy.cli.commands.trust import trust
 from seewhy.cli.commands.units import units
@@ -90,8 +91,8 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, activations, filters, doctor, trust, compare, sanity, game,
-    detections, drift, verify, run, report, diff, share, labels, layers, units, maximize, export, top_photos,
-    concepts, methods, metrics, demo,
+    detections, drift, verify, run, report, diff, share, labels, layers, units, maximize, export, tcav, top_photos, concepts,
+    methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
