@@ -87,6 +87,10 @@ if TYPE_CHECKING:
     from seewhy.images.clip import Clip as Clip
     from seewhy.images.clip import read_clip as read_clip
     from seewhy.inside.activations import activations as activations
+    from seewhy.inside.concepts.autoencoder import Autoencoder as Autoencoder
+    from seewhy.inside.concepts.autoencoder_features import PhotoFeatures as PhotoFeatures
+    from seewhy.inside.concepts.autoencoder_features import features as features
+    from seewhy.inside.concepts.autoencoder_file import load_autoencoder as load_autoencoder
     from seewhy.inside.concepts.concept_vector import ConceptVector as ConceptVector
     from seewhy.inside.concepts.discovered import Concepts as Concepts
     from seewhy.inside.concepts.discovering import concepts as concepts
@@ -156,6 +160,8 @@ _LATE = {  # loaded when they are first asked for
     **dict.fromkeys(("ContrastAnswer", "contrast"), "seewhy.metrics.contrast"),
     "activations": "seewhy.inside.activations", "LayerActivations": "seewhy.inside.layer_activations",
     "top_photos": "seewhy.inside.exciting.asking", "TopPhotos": "seewhy.inside.exciting.record",
+    **dict.fromkeys(("PhotoFeatures", "features"), "seewhy.inside.concepts.autoencoder_features"),
+    "Autoencoder": "seewhy.inside.concepts.autoencoder", "load_autoencoder": "seewhy.inside.concepts.autoencoder_file",
     "tcav": "seewhy.inside.concepts.tcav", "ConceptVector": "seewhy.inside.concepts.concept_vector",
     **dict.fromkeys(("ConceptScore", "Tcav"), "seewhy.inside.concepts.tcav_outcome"),
     "concepts": "seewhy.inside.concepts.discovering", "Concepts": "seewhy.inside.concepts.discovered",

@@ -89,6 +89,12 @@ def exported() -> seewhy.Exported:
 
 
 @cache
+def autoencoder() -> seewhy.Autoencoder:
+    way = np.eye(64, dtype=np.float32)
+    return seewhy.Autoencoder(way, np.zeros(64, np.float32), way, np.zeros(64, np.float32), "topk", False, 3, None, "file")
+
+
+@cache
 def held_against_random() -> seewhy.Tcav:
     x = np.random.default_rng(0).normal(size=(30, 3, 32, 32)).astype(np.float32)
     return seewhy.tcav(model(), {"bright": x[:6] + 1}, x[:2], 0, random=x[6:], runs=2, random_concepts=39)
@@ -115,6 +121,7 @@ EXAMPLES = {
     "Affinity": lambda: [seewhy.boundary_affinity(np.eye(4) / 2)],
     "Audit": lambda: [audited()],
     "AnyOf": lambda: [seewhy.AnyOf("cat"), seewhy.AnyOf([3, "dog"])],
+    "Autoencoder": lambda: [autoencoder()],
     "Box": lambda: [seewhy.Box("cat", 1), seewhy.Box(3, (0, 1, 2.5, 3))],
     "Check": lambda: [seewhy.Check("deletion", "red", "No faster than chance.", 0.4, settings={"seed": 3})],
     "Class": lambda: [seewhy.Class(3), seewhy.Class("cat")],
@@ -155,6 +162,7 @@ EXAMPLES = {
     "PerImage": lambda: [seewhy.PerImage([1, "cat", seewhy.Top(2)])],
     "Photo": lambda: [seewhy.read(photo())],
     "PhotoDrift": lambda: [*moved()],
+    "PhotoFeatures": lambda: seewhy.features(model(), photo(), autoencoder(), count=2),
     "Point": lambda: [seewhy.Point(1, 2.5, "cat")],
     "Probe": lambda: [probe()],
     "Projection": lambda: [embedding().project("pca")],

@@ -22,6 +22,7 @@ from seewhy.cli.commands.drift import drift
 from seewhy.cli.commands.evidence import evidence
 from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.export import export
+from seewhy.cli.commands.features import features
 from seewhy.cli.commands.filters import filters
 from seewhy.cli.commands.game import game
 from seewhy.cli.commands.labels import labels
@@ -91,8 +92,8 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, activations, filters, doctor, trust, compare, sanity, game,
-    detections, drift, verify, run, report, diff, share, labels, layers, units, maximize, export, tcav, top_photos, concepts,
-    methods, metrics, demo,
+    detections, drift, verify, run, report, diff, share, labels, layers, units, maximize, export, features, tcav, top_photos,
+    concepts, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

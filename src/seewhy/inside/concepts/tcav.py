@@ -15,15 +15,13 @@ from seewhy.maps.source import ModelFacts
 from seewhy.models.model import Differentiable, require
 from seewhy.printable import in_percent, printable, quoted
 from seewhy.progress import shown, stop_asked
-from seewhy.targets.aim import Aim
-from seewhy.targets.group import Group
-from seewhy.targets.parse import as_targets
-from seewhy.targets.target import Class, PerImage, Target, Unit, name_of
+from seewhy.targets.target import Target
 from seewhy.truth.accuracy import Portion
 
 from .concept_vector import ConceptVector
 from .tcav_chance import RandomConcepts, chance_concepts, drawn
 from .tcav_classifiers import Runs, Separations, separations, slopes, told_unseen
+from .tcav_explained import explained
 from .tcav_outcome import LEVEL, ConceptScore, Tcav
 from .tcav_reading import Examples, examples_of, inner, slopes_of
 
@@ -71,7 +69,7 @@ def tcav(
     wanted: list[str | None] = [None] if layers is None else [layers] if isinstance(layers, str) else [*layers]
     if not wanted:
         raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for the default.")
-    answering, asked, words = _explained(model, target)
+    answering, asked, words = explained(model, target, "tcav")
     with model.unchanged():
         read, names, flat = dict[str, Examples](), list[str](), settings["flatten"]
         for name, images in given.items():
@@ -144,25 +142,6 @@ def _concepts(concepts: Any, random: Any) -> dict[str, Images]:
             "anything, or a second concept."
         )
     return {str(name): images for name, images in concepts.items()}
-
-
-def _explained(model: Differentiable, target: Any) -> tuple[Differentiable, Target, str]:
-    """The model whose scores are explained, the target of these, and the target in words."""
-    several = as_targets([target], model.labels)
-    explained = several[0]
-    if len(several) > 1 or isinstance(explained, PerImage):
-        raise BadParameter("tcav tells of one target for all photos: one class, label or Target.")
-    if isinstance(explained, Aim):
-        raise BadParameter(f"tcav explains one class's score; {explained} reads the whole output.")
-    label = (
-        name_of(model.labels, explained.index) if isinstance(explained, Class) and isinstance(explained.index, int) else None
-    )
-    words = label or str(explained)
-    if isinstance(explained, Unit):
-        return model.upto(explained.layer, explained.at), Class(explained.channel), words
-    if isinstance(explained, Group):
-        return model.grouped([explained.classes]), Class(0), words
-    return model, explained, words
 
 
 def _drawn(read: Mapping[str, Examples], others: Examples | None) -> list[ConceptSet]:
