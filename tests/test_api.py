@@ -85,6 +85,7 @@ NAMES = [
     "SuppressedBox",
     "Tcav",
     "Text",
+    "Token",
     "Top",
     "TopPhotos",
     "Transformations",
@@ -93,6 +94,7 @@ NAMES = [
     "Volume",
     "VolumeFit",
     "WholeLayer",
+    "WrittenText",
     "ablation_cam",
     "activations",
     "attention",
@@ -182,6 +184,7 @@ NAMES = [
     "sobol",
     "ss_cam",
     "tcav",
+    "token_activation",
     "top_photos",
     "top_units",
     "transformer_relevance",
@@ -189,6 +192,7 @@ NAMES = [
     "var_grad",
     "verify",
     "wrap",
+    "written",
     "xgrad_cam",
 ]
 

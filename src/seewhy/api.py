@@ -109,6 +109,8 @@ if TYPE_CHECKING:
     from seewhy.inside.maximizing.maximize import maximize as maximize
     from seewhy.inside.maximizing.maximized import Maximized as Maximized
     from seewhy.inside.maximizing.transformations import Transformations as Transformations
+    from seewhy.inside.token_activations import token_activation as token_activation
+    from seewhy.inside.written_texts import written as written
     from seewhy.localize.affinity import Affinity as Affinity
     from seewhy.localize.affinity import boundary_affinity as boundary_affinity
     from seewhy.localize.affinity import colour_affinity as colour_affinity
@@ -133,6 +135,8 @@ if TYPE_CHECKING:
     from seewhy.targets.box import Detection as Detection
     from seewhy.targets.embedding import Similar as Similar
     from seewhy.targets.embedding import Text as Text
+    from seewhy.targets.token import Token as Token
+    from seewhy.targets.written import WrittenText as WrittenText
 
     from . import demo as demo
     from . import metrics as metrics
@@ -166,8 +170,10 @@ _LATE = {  # loaded when they are first asked for
     **dict.fromkeys(("ConceptScore", "Tcav"), "seewhy.inside.concepts.tcav_outcome"),
     "concepts": "seewhy.inside.concepts.discovering", "Concepts": "seewhy.inside.concepts.discovered",
     "filters": "seewhy.inside.filters", "LayerFilters": "seewhy.inside.layer_filters",
+    "written": "seewhy.inside.written_texts", "token_activation": "seewhy.inside.token_activations",
     "detections": "seewhy.inside.detections", **dict.fromkeys(("Box", "Detection"), "seewhy.targets.box"),
     **dict.fromkeys(("Similar", "Text"), "seewhy.targets.embedding"),
+    "Token": "seewhy.targets.token", "WrittenText": "seewhy.targets.written",
     **dict.fromkeys(("Exported", "export"), "seewhy.exporting.export"),
     "maximize": "seewhy.inside.maximizing.maximize", "Maximized": "seewhy.inside.maximizing.maximized",
     "Transformations": "seewhy.inside.maximizing.transformations",

@@ -140,7 +140,6 @@ def test_pooled_keys_are_drawn_on_their_own_grid():
         ("timm xcit", "blocks.0", "channels attend to channels"),
         ("timm cait", "blocks.0", "talking heads"),
         ("timm mvitv2", "stages.0", "several are pooled into one"),
-        ("timm vit, attention pooling", "attn_pool", "1 other query looks at the tokens"),
     ],
 )
 def test_what_cannot_be_placed_is_refused(name, layer, why):

@@ -26,6 +26,7 @@ from seewhy.inside.embeddings.photo_table import EmbeddedPhotos, PhotoRecord
 from seewhy.maps import heatmaps
 from seewhy.maps.source import ModelFacts
 from seewhy.metrics.regional.report import EvidenceReport
+from seewhy.targets.written import Writing
 from support.ask import close
 from support.failing import bare_error, fail, partial
 from support.planted_patches import of_scenes
@@ -177,12 +178,14 @@ EXAMPLES = {
     "SuppressedBox": lambda: [seewhy.SuppressedBox(found_box(), found_box(), 1.0)],
     "Tcav": lambda: [held_against_random()],
     "Text": lambda: [seewhy.Text("a dog", ["a cat"], "a photo of {}")],
+    "Token": lambda: [seewhy.Token("dog"), seewhy.Token(3, seed=0, longest=8)],
     "Top": lambda: [seewhy.Top(3)],
     "TopPhotos": lambda: [seewhy.top_photos(model(), seewhy.Unit("body", 1), [photo()])],
     "Trust": lambda: [seewhy.trust(model(), photo(), checks=["head"])],
     "Unit": lambda: [seewhy.Unit("body.3", 4, (1, 2))],
     "Volume": lambda: [seewhy.Volume(np.arange(24.0).reshape(2, 3, 4), np.diag([1, 2, 3, 1]))],
     "VolumeFit": lambda: [seewhy.VolumeFit()],
+    "WrittenText": lambda: [seewhy.WrittenText("a", ("a",), np.ones(1), (5,), 2, (False,), (1, 2), Writing())],
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ ELSEWHERE = {  # pages whose code is run by other tests, beside what it needs
     "docs/keras_backends.md": "tests/whole/test_frameworks.py",
     "docs/report.md": "tests/cli/commands/test_report.py",
     "docs/segment.md": "tests/cli/commands/test_segment.py",
+    "docs/vision_language.md": "tests/inside/test_written_texts.py",
 }
 
 

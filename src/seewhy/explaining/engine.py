@@ -287,7 +287,7 @@ def _explained(
         if isinstance(target, Group):
             chance = target.chance(None if answer.probabilities is None else answer.probabilities[i])
             facts = replace(facts, probability=chance, label=target.words, classes=target.classes)
-    return facts if aim is None else replace(facts, index=aim.index, label=aim.label, probability=aim.probability)
+    return facts if aim is None else replace(facts, **aim.facts)
 
 
 def _bad_layer(group: TargetGroup, i: int) -> str | None:

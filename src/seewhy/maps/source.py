@@ -66,6 +66,7 @@ class Source:
     layer_why: str = ""  # this layer was looked at, where nobody named one
     place: str = ""  # of what is explained, where it is no class of the whole image: "in the box (31, 59, 207, 302)"
     classes: tuple[int, ...] = ()  # the classes of a group, as AnyOf explains it
+    written: Mapping[str, Any] = field(default_factory=dict)  # of a token: the text that it stands in, and which tokens
     geometry: str = "plain"  # how its cells are drawn: where they look in their "receptive-field", or evenly
     recipe: Mapping[str, Any] = field(default_factory=dict)  # `load(**recipe)` makes the model again; empty of one wrapped
     prepare: Mapping[str, Any] = field(default_factory=dict)  # every number of the preprocessing; empty of a prepared array
@@ -210,6 +211,7 @@ class TargetFacts:
     score: float | None = None
     probability: float | None = None
     classes: tuple[int, ...] = ()
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def without_class(self) -> "TargetFacts":
@@ -258,6 +260,7 @@ def source_from(
         layer_why=this.layer_why,
         place=target.place,
         classes=target.classes,
+        written=stored(target.written),
         geometry=this.geometry,
         recipe=model.recipe,
         prepare=this.read.prepare,

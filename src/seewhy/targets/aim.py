@@ -18,6 +18,7 @@ from seewhy.errors import NotApplicable
 from seewhy.images.places import Grid, Turned, Where
 
 from .target import Labels
+from .written import Writing, WrittenText
 
 FARTHEST = 10**9  # pixels
 
@@ -34,6 +35,7 @@ class ImageView(NamedTuple):
     # raw dense scores -> the kind of scores that they are, "" where it is the model's, and what a person should know of it
     ending: Callable[[Array], tuple[str, tuple[str, ...]]] = lambda _raw: ("", ())
     independent: bool = False  # each class is predicted or not whatever the others are, as of many labels
+    written: WrittenText | None = None  # what the network wrote about the image, for an aim with a `writing`
 
     def to_prepared(self, points: NDArray[Any]) -> NDArray[Any]:
         """Points (..., 2) on the photo, as (x, y) in its pixels, as points on the prepared image, in its pixels.
@@ -84,6 +86,14 @@ class Pinned:
     notes: tuple[str, ...] = ()
     place: str = ""  # in words: the place in the image that is explained
     why_no_gradient: str = ""  # why the number has no gradient, and what to do; "" where it may have one
+    written: WrittenText | None = None  # the text that it is read with, whatever the image
+    at: tuple[int, ...] = ()  # the tokens of it, or the queries of a detector, that are explained
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a Source says of the class, or of the text."""
+        written = self.written.facts(self.at) if self.written else {}
+        return {"index": self.index, "label": self.label, "probability": self.probability, "written": written}
 
 
 class Aim(ABC):
@@ -96,6 +106,11 @@ class Aim(ABC):
 
     widest: ClassVar[bool] = True
     local: ClassVar[bool] = True
+
+    @property
+    def writing(self) -> Writing | WrittenText | None:
+        """How the network is to write the text that the aim reads, or the text, where that is known; None: it needs none."""
+        return None
 
     def known(self, labels: Labels) -> "Aim":
         """The aim with its class as an index in place of a label.  Raises NoSuchName if the model has no such label."""
@@ -114,6 +129,10 @@ class PinnedAim(Aim):
 
     def __init__(self, pinned: Pinned) -> None:
         self.pinned = pinned
+
+    @property
+    def writing(self) -> WrittenText | None:
+        return self.pinned.written
 
     def pin(self, output: Any, view: ImageView) -> Pinned:
         return self.pinned

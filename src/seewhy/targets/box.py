@@ -85,7 +85,7 @@ class Box(Aim):
             return together([_similar(variant, likeness, rivals) for variant in detections_of(output, view)])
 
         where = f"in the box ({edges.replace(',', ', ')})"
-        return Pinned(read, "probability", target, label, name, float(detections.scores[place]), notes, where)
+        return Pinned(read, "probability", target, label, name, float(detections.scores[place]), notes, where, at=(place,))
 
     def _place(self, detections: Detections, view: ImageView) -> tuple[int, tuple[str, ...]]:
         """The index of the detection that is meant, and remarks on it."""

@@ -31,6 +31,7 @@ KINDS = {  # the word that the text begins with -> module:class, whose `parse` r
     "box": "seewhy.targets.box:Box",
     "similar": "seewhy.targets.embedding:Similar",
     "text": "seewhy.targets.embedding:Text",
+    "token": "seewhy.targets.token:Token",
 }
 AnyTarget = Target | PerImage | Aim | Group
 OneTarget = int | str | np.integer | AnyTarget | Unit

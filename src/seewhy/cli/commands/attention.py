@@ -31,7 +31,8 @@ SIDE = 110  # pixels of a map on the sheet
     default="class",
     show_default=True,
     metavar="Y,X",
-    help="Whose row: the patch at this pixel, a token's number, or class: what the network's head reads.",
+    help="Whose row: the patch at this pixel, a token's number, box:LABEL of a detected object, token:WORD of what the model "
+    "wrote, or class: what the network's head reads.",
 )
 @OUT
 @click.option("--values", is_flag=True, help="Also write the numbers, as .npz.")

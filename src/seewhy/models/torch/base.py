@@ -33,6 +33,7 @@ from .rows import DRAWS, apart, known_together, learn_rows, together_of
 from .runner import Runner
 from .two_tower import NO_CLASSES, Towers
 from .undisturbed import again
+from .writing import with_text
 
 
 def setting(field: str) -> Any:
@@ -233,11 +234,14 @@ class TorchScores:
         reader = runner.reader
         view = view._replace(scored=reader.dense_scores, ending=reader.dense_ending, independent=several, model=self)
         with runner.ready(x) as ready, torch.no_grad():
+            runner, written = with_text(runner, ready, aims)
+            view = view._replace(written=written)
             output = runner.whole(ready)
             runner.look_for_dense_sigmoid(ready, output)
             pinned = tuple(aim.pin(output, view) for aim in aims)
         read = tuple(parts_read(output, aim.read) for aim in pinned)
         surveys = self.derived.of((*map(type, aims), *read), Recent)  # as of other images
+        surveys = surveys if written is None else Recent()  # of texts of another length
         return self.run_by(runner.changed(
             settings=replace(runner.settings, scores=pinned[0].kind, labels=None), aims=pinned, end=None,
             widest=aims[0].widest, learned=replace(runner.learned.surveyed_anew(), surveys=surveys, straight=Recent()),

@@ -215,7 +215,7 @@ class Runner:
     def default(self, x: Tensor, by_gradient: bool = False) -> str:
         """The layer that is explained where none is named; by_gradient: the last that a gradient from the scores reaches."""
         known = self.survey(x[:1].detach())
-        kept = not self.aims and not known.apart
+        kept = (not self.aims or self.aims[0].written is not None) and not known.apart  # of a text the survey is its own
         default = known.by_gradient(self.network, x[:1].detach(), self.raw, kept) if by_gradient else known.default
         if default is None:
             raise BadParameter(f"{self.name} has no layer {known.no_default}")

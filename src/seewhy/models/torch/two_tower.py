@@ -69,7 +69,7 @@ class Towers:
             raise NotApplicable(f"Text: {type(network).__name__} was wrapped without its tokenizer. {ADVICE}")
         parameter = next(network.parameters(), torch.empty(0))
         device = "cpu" if parameter.is_meta else parameter.device
-        theirs = _of_transformers(self.tokenizer)
+        theirs = of_transformers(self.tokenizer)
         try:
             given = self.tokenizer(texts) if theirs is None else _padded(theirs, network, texts)
             notes = _cut(self.tokenizer, texts, given) if theirs is None else ()
@@ -88,15 +88,19 @@ def towers_of(network: nn.Module, tokenizer: Any, inputs: Any) -> Towers | None:
     pair = next((pair for pair in PAIRS if all(callable(getattr(network, name, None)) for name in pair)), None)
     if tokenizer is not None and not callable(tokenizer):
         raise BadParameter(f"tokenizer={tokenizer!r}: give the tokenizer itself. {ADVICE}")
-    if tokenizer is not None and pair is None:
+    writes = callable(getattr(network, "generate", None))  # and its text is read by the tokenizer
+    if tokenizer is not None and pair is None and not writes:
         known = ", or ".join(" and ".join(pair) for pair in PAIRS)
-        raise BadParameter(f"tokenizer= is for networks of two towers, with {known}; {type(network).__name__} has neither.")
-    if tokenizer is not None and inputs is not None:
+        raise BadParameter(
+            f"tokenizer= is for networks of two towers, with {known}, and those that write, with generate; "
+            f"{type(network).__name__} has none of these."
+        )
+    if tokenizer is not None and inputs is not None and pair is not None:
         raise BadParameter("tokenizer= and inputs=: images go through the image tower alone. Leave inputs= out.")
     return None if pair is None or inputs is not None else Towers(*pair, tokenizer)
 
 
-def _of_transformers(tokenizer: Any) -> Any:
+def of_transformers(tokenizer: Any) -> Any:
     """The tokenizer of transformers that this is or, as a processor, holds; None of any other."""
     transformers = sys.modules.get("transformers")
     if transformers is None:

@@ -81,11 +81,13 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
     """One forward pass of x (n, c, *space), and with targets the gradients of their scores toward all attention weights.
 
     whole: NotApplicable unless every attention joins the tokens of one row, the same in all layers, and nothing else joins
-    them; else what can be placed is told, and in `left_out` what cannot.  each: of each layer, the score that the network's
-    own end makes of the tokens behind that layer's block, in place of the last, and no gradient but through that block.
+    them; else what can be placed is told, with attention of queries that lie nowhere (of objects, words, probes that pool), and
+    in `left_out` what cannot.  each: of each layer, the score that the network's own end makes of the tokens behind that
+    layer's block, in place of the last, and no gradient but through that block.
     """
     with runner.ready(x) as x:
         survey = survey_of(runner, x, whole)
+        survey = survey if whole else survey.with_other_queries
         if not survey.attentions:
             raise NotApplicable(
                 f"{runner.name} has no attention that can be seen: no F.scaled_dot_product_attention, no MultiheadAttention, "
@@ -104,7 +106,8 @@ def attended(runner: Runner, x: Array, targets: Sequence[Target], whole: bool, e
         learn_rows(runner, x, raw[-len(x) :])
         answer = runner.answer(raw[-len(x) :], scores[-len(x) :])
         weights = weighted(targets, answer.scores) if targets else np.zeros((0, *answer.scores.shape))
-        slopes = _slopes(scores, np.tile(weights, (1, blocks, 1)), calls, survey) if targets else {}
+        sloping = _sloping(calls, survey, whole) if targets else []
+        slopes = _slopes(scores, np.tile(weights, (1, blocks, 1)), calls, sloping) if targets else {}
         _place(runner, survey, x)
         if copied:
             calls, slopes = _of_copies(calls, slopes, survey, blocks)
@@ -275,15 +278,22 @@ def _groups(attention: TokenAttention, queries: Tokens, keys: Tokens) -> tuple[t
     return tuple((torch.tensor(heads, device=device), rows[heads[0]], columns[heads[0]]) for heads in windows.values())
 
 
-def _slopes(scores: Tensor, weights: NDArray[Any], calls: list[AttentionCall], survey: AttentionSurvey) -> dict[int, Tensor]:
-    """The gradients (t, ...) toward the weights of each attention over tokens, by its place among all attentions."""
+def _sloping(calls: list[AttentionCall], survey: AttentionSurvey, whole: bool) -> list[int]:
+    """The attentions, by their places, toward whose weights gradients are taken: those over tokens; else all that have some."""
+    if not whole:
+        return [i for i, each in enumerate(survey.attentions) if _placed(each) and calls[i].weights.requires_grad]
     square = [i for i, attention in enumerate(survey.attentions) if attention.square]
     fixed = [calls[i].layer for i in square if not calls[i].weights.requires_grad]
     if fixed:
         raise NotApplicable(f"{fixed[0]} runs under no_grad, so the score has no gradient toward its weights.")
-    grads = gradients(scores, [calls[i].weights for i in square], weights)
+    return square
+
+
+def _slopes(scores: Tensor, weights: NDArray[Any], calls: list[AttentionCall], those: list[int]) -> dict[int, Tensor]:
+    """The gradients (t, ...) toward the weights of each of those attentions, by its place among all."""
+    grads = gradients(scores, [calls[i].weights for i in those], weights)
     zeros: Callable[[int], Tensor] = lambda i: calls[i].weights.new_zeros(len(weights), *calls[i].weights.shape)  # noqa: E731
-    return {i: zeros(i) if g is None else g for i, g in zip(square, grads, strict=True)}
+    return {i: zeros(i) if g is None else g for i, g in zip(those, grads, strict=True)}
 
 
 def _shares(survey: AttentionSurvey) -> NDArray[Any]:

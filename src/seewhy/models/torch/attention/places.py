@@ -8,7 +8,7 @@ What no rule of a call tells is measured (`measured.py`).
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +24,7 @@ from seewhy.models.torch.places.merging import simple
 
 from .attending import Attending, AttentionCall
 from .emissions import length_of
-from .met import Met, TokenAttention, met_by, numbered, unplaced
+from .met import Met, TokenAttention, TokenRow, met_by, numbered, unplaced
 from .tracing import Tracing
 
 
@@ -45,6 +45,16 @@ class AttentionSurvey:
         """Is it known without measuring whether they alone join tokens?"""
         first = min(self.unknown, default=len(self.attentions))
         return self.proved or any(not each.square and not each.beside for each in self.attentions[:first])
+
+    @property
+    def with_other_queries(self) -> "AttentionSurvey":
+        """The same, with those queries in order that are known to lie nowhere in the image, though their keys do."""
+        attentions = [*self.attentions]
+        for i, each in enumerate(attentions):
+            if i not in self.unknown and each.queries is None and each.columns is not None and not each.left_out:
+                rows = torch.arange(each.size[0], device=each.columns.device).expand(len(each.columns), -1)
+                attentions[i] = each._replace(queries=TokenRow(each.size[0], (), ()), rows=rows)
+        return replace(self, attentions=attentions)
 
     def row(self, layer: str) -> tuple[int, str]:
         """How many tokens of an image a layer emits, and the kind of its layout; (0, "") where it emits none."""
