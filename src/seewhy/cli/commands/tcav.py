@@ -102,27 +102,27 @@ def run(network: ModelOptions, options: TcavOptions) -> None:
     model = network.load_warning()
     target = one_target(options.target, model.labels, "tcav looks at one")
     with stoppable(lambda: say("seewhy: ending with what is done; Ctrl-C again ends at once.", err=True)):
-        found = ask(
+        result = ask(
             model, concepts, options.photos, target, [*options.layers] or None, options.random, runs=options.runs,
             random_concepts=options.random_concepts, flatten=options.flatten, seed=options.seed,
         )  # fmt: skip
     make_folder(options.out)
-    written = [found.save(options.out / f"tcav{ending}") for ending in (".png", ".json", ".npz")]
+    written = [result.save(options.out / f"tcav{ending}") for ending in (".png", ".json", ".npz")]
     if options.as_json:
-        say_json(found.to_json())
+        say_json(result.to_json())
     else:
-        print_tcav(found)
+        print_tcav(result)
         say(f"-> {', '.join(map(str, [written[0], *(path.name for path in written[1:])]))}")
-    maps = _maps(found, model, options)
+    maps = _maps(result, model, options)
     if maps and not options.as_json:
         say(f"-> {len(maps)} maps, such as {maps[0]}")
-    for left in found.failed[:TOLD]:
+    for left in result.failed[:TOLD]:
         say(f"seewhy: {named(left.name, left.error)}", err=True)
-    if found.interrupted:
+    if result.interrupted:
         say("seewhy: interrupted; what was read is told.", err=True)
         raise SystemExit(130)
-    if found.failed:
-        say(f"seewhy: {len(found.failed)} files could not be read.", err=True)
+    if result.failed:
+        say(f"seewhy: {len(result.failed)} files could not be read.", err=True)
         raise SystemExit(1)
 
 

@@ -104,7 +104,8 @@ class PhotoFeatures:
         for each, heatmap in zip(self.strongest, self.maps, strict=False):
             words = f"{each.contribution:+.3g} to the score, up to {each.strongest:.3g}"
             texts = (GridText(f"feature {each.feature}"), GridText(words, SOFT))
-            cells.append(GridCell(Thumbnail.of(heatmap.overlay(), SIDE, "png"), texts))
+            magnify = max(1.0, SIDE / max(heatmap.size)) if len(heatmap.size) == 2 else 1.0
+            cells.append(GridCell(Thumbnail.of(heatmap.overlay(magnify=magnify), SIDE, "png"), texts))
         rows = [cells[first : first + columns] for first in range(0, len(cells), columns)]
         full = [[*row, *[None] * (columns - len(row))] for row in rows]
         note = f"{self.l0:.1f} features a place of {self.features}; {in_percent(self.error)} of the variance is left out"
