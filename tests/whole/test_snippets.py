@@ -19,6 +19,7 @@ from support.snippets import PAGES, PLACE, commands, furnish, loader, names, qui
 loading = importlib.import_module("seewhy.models.load")  # `seewhy.models.load` is the function, once somebody asked for it
 ELSEWHERE = {  # pages whose code is run by other tests, beside what it needs
     "docs/black_boxes.md": "tests/whole/test_black_boxes.py",
+    "docs/embed.md": "tests/cli/commands/test_embed.py",
     "docs/export.md": "tests/exporting/test_export_docs.py",
     "docs/keras_backends.md": "tests/whole/test_frameworks.py",
     "docs/report.md": "tests/cli/commands/test_report.py",

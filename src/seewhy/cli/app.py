@@ -19,6 +19,7 @@ from seewhy.cli.commands.detections import detections
 from seewhy.cli.commands.diff import diff
 from seewhy.cli.commands.doctor import doctor
 from seewhy.cli.commands.drift import drift
+from seewhy.cli.commands.embed import embed
 from seewhy.cli.commands.evidence import evidence
 from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.export import export
@@ -29,6 +30,7 @@ from seewhy.cli.commands.labels import labels
 from seewhy.cli.commands.listing import demo, layers, methods, metrics
 from seewhy.cli.commands.localize import localize
 from seewhy.cli.commands.maximize import maximize
+from seewhy.cli.commands.neighbours import neighbours
 from seewhy.cli.commands.report import report
 from seewhy.cli.commands.run import run
 from seewhy.cli.commands.sanity import sanity
@@ -93,7 +95,7 @@ def main(debug: bool) -> None:
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, activations, filters, doctor, trust, compare, sanity, game,
     detections, drift, verify, run, report, diff, share, labels, layers, units, maximize, export, features, tcav, top_photos,
-    concepts, methods, metrics, demo,
+    concepts, embed, neighbours, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

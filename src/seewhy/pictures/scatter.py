@@ -24,6 +24,7 @@ FINER = 4  # a mark is drawn this many times larger, and reduced
 EDGE, GAP, KEY = 24, 14, 300  # pixels around the picture, between its parts, and of the legend's width
 SIDE, LETTERS = 900, 15  # of the square that the points lie in; of the letters
 LISTED = 26  # lines of a legend
+FEWEST, SPREAD = 3, 0.08  # points that are named where they lie; how far apart they may be, in shares of the side
 
 
 class PointMark(NamedTuple):
@@ -87,7 +88,7 @@ def scatter(
 
 def point_radius(count: int, side: float) -> float:
     """Of so many points in a square of that side, in pixels: smaller where they are many."""
-    return float(np.clip(side / (9 * np.sqrt(max(1, count))), 2.0, 6.5) * (side / SIDE) ** 0.5)
+    return float(np.clip(side / (7 * np.sqrt(max(1, count))), 2.0, 6.5) * (side / SIDE) ** 0.5)
 
 
 def _in_square(points: Floats, side: int) -> NDArray[np.float64]:
@@ -130,11 +131,11 @@ def _put(picture: Image.Image, at: Floats, radius: float, colour: Floats | Point
 
 
 def _name(plot: Image.Image, places: Floats, kinds: NDArray[np.int32], table: Sequence[PointKind]) -> None:
-    """The name of each kind at the top of its points, the most frequent first, where no other name is in the way."""
+    """The name of each kind whose points lie together, at their top, the most frequent first, where no other is in the way."""
     letters, taken = Letters.of(" ".join(kind.words for kind in table), LETTERS), list[tuple[float, float, float, float]]()
     for place, kind in enumerate(table):
         own = places[kinds == place]
-        if not kind.named or not len(own):
+        if not kind.named or len(own) < FEWEST or _spread(own) > SPREAD * plot.width:
             continue
         text = letters.fitted(kind.words, plot.width / 4)
         wide, high = letters.width(text) / 2 + 4, letters.size * 0.7
@@ -145,6 +146,11 @@ def _name(plot: Image.Image, places: Floats, kinds: NDArray[np.int32], table: Se
             continue
         taken.append(box)
         letters.write(plot, (x, y), text, INK, "mm", halo="white")
+
+
+def _spread(own: Floats) -> float:
+    """How far points lie from their middle: half of them no farther."""
+    return float(np.median(np.linalg.norm(own - np.median(own, 0), axis=1)))
 
 
 def _legend(table: Sequence[PointKind], title: str, side: int, scale: PointScale | None) -> Image.Image:

@@ -22,7 +22,7 @@ def test_it_says_how_far_it_is_to_be_trusted():
     one = projection()
     said = " ".join(one.says)
     assert "Trustworthiness 0.900; of two principal components 0.800" in said
-    assert "100 % have its true class; by chance 49 %" in said  # 19 of the other 39
+    assert "100 % have its true class; by chance 48.7 %" in said  # 19 of the other 39
     assert "80 % have its prediction" not in said  # each fifth is wrong: of its neighbours fewer agree
     assert "Note: odd." in said
     assert "(of 10 photos, drawn)" in projection(judged=10).says[0]

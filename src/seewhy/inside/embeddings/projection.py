@@ -73,7 +73,7 @@ class Projection:
             if len(np.unique(self.photos.kinds(by)[self.photos.kinds(by) != NONE])) > 1:
                 share, chance = self.purity(by)
                 told.append(f"Of the {NEAR} photos next to one in the map {in_percent(share, 0)} have its {words}; by chance "
-                            f"{in_percent(chance, 0)}.")  # fmt: skip
+                            f"{in_percent(chance)}.")  # fmt: skip
         if layout.how != "pca":
             told.append("Distances between clusters, and their sizes, mean little.")
         advice = (*layout.advice, *self.remarks)
