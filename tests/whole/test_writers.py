@@ -13,7 +13,9 @@ SOURCES = Path(seewhy.__file__).parent
 WRITES = {"write_text", "write_bytes", "savez", "savez_compressed", "save", "to_filename", "tofile", "savefig", "dump"}
 
 
-KNOWN = ("heatmap.save", "record.save", "sheet.save", "result.save", "save")  # which go by it
+KNOWN = (  # which go by it
+    "heatmap.save", "record.save", "embedding.save", "projection.save", "sheet.save", "result.save", "save",
+)  # fmt: skip
 
 
 OTHERS = {
