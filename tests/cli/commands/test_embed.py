@@ -10,6 +10,7 @@ from click.testing import CliRunner
 pytest.importorskip("sklearn")
 pytest.importorskip("pyarrow")
 
+import seewhy
 from seewhy.cli.app import main
 from seewhy.demo import scenes
 from seewhy.inside.embeddings.embedding import Embedding
@@ -22,6 +23,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "photos" / scene.name).mkdir(parents=True, exist_ok=True)
         scene.image.save(folder / "photos" / scene.name / f"{place}.png", compress_level=1)
     return folder
+
+
+@pytest.fixture(scope="module")
+def table(folder: Path) -> Path:
+    return seewhy.embed(seewhy.load("demo/honest"), folder / "photos").save(folder / "table.parquet")
 
 
 def said(*words: Any) -> Any:
@@ -69,8 +75,8 @@ def test_a_broken_photo_is_said_and_the_rest_written(folder: Path, tmp_path: Pat
     ],
     ids=["no photos", "suffix", "layer of a file"],
 )
-def test_misuse_is_said_in_a_line(folder: Path, words: tuple[str, ...], told: str) -> None:
-    done = said(*(word.format(m=folder / "m.parquet") for word in words))
+def test_misuse_is_said_in_a_line(table: Path, words: tuple[str, ...], told: str) -> None:
+    done = said(*(word.format(m=table) for word in words))
     assert done.exit_code == 2
     assert told in done.output
 
@@ -79,7 +85,6 @@ def test_the_code_of_docs_embed_md_runs(folder: Path, tmp_path: Path, monkeypatc
     import importlib
     import shutil
 
-    import seewhy
     from support.snippets import commands, loader, snippets  # here, for they need all that pages show
 
     loading = importlib.import_module("seewhy.models.load")
