@@ -9,6 +9,8 @@ from seewhy.demo.scenes import scenes
 from seewhy.errors import BadParameter, NeedsGradients, NoSuchName
 from seewhy.images.digest import image_sha256
 from seewhy.inside.concepts.tcav_chance import drawn
+from seewhy.inside.concepts.tcav_classifiers import separations
+from seewhy.progress import stoppable
 from support.concept_networks import images, model
 
 QUICK = {"runs": 3, "random_concepts": 99}
@@ -158,3 +160,22 @@ def test_the_stamp_is_told_in_the_network_that_cheats_and_not_in_the_honest_one(
     assert found["shortcut"].alignment > 0.5
     assert found["honest"].verdict == ""
     assert abs(found["honest"].alignment) < 0.25
+
+
+def test_who_ends_it_keeps_the_layers_that_are_done(monkeypatch):
+    """Asked for once the first layer is done; and before there is anything to keep."""
+    real, asked_for = separations, []
+
+    def stopping(*given):
+        asked_for.append(True)
+        return real(*given)
+
+    monkeypatch.setattr("seewhy.inside.concepts.tcav.separations", stopping)
+    monkeypatch.setattr("seewhy.inside.concepts.tcav.stop_asked", lambda: bool(asked_for))
+    found = seewhy.tcav(model(), {"pattern": images(8, 3, 0.6)}, PHOTOS, 0, ["mix", "flat"], RANDOM, **QUICK)
+    assert found.interrupted
+    assert [each.layer for each in found.scores] == ["mix"]
+    with stoppable() as stop:
+        stop.set()
+        with pytest.raises(KeyboardInterrupt):
+            asked("with")
