@@ -123,6 +123,7 @@ class Ascent(NamedTuple):
         self, p: NDArray[Any], image: NDArray[Any], back: Any, seen: "Seen", draws: list[np.random.Generator]
     ) -> tuple[NDArray[Any], NDArray[Any], Any, "Seen"]:
         """The start; where an image of it has no gradient, with others in its place, each stronger than the one before."""
+        asleep: list[int] = []
         for attempt in range(1, TRIES + 1):
             asleep = [i for i in range(len(p)) if not seen.g[i].any()]
             if not asleep:

@@ -104,7 +104,7 @@ def _sides(size: Any) -> tuple[int, int] | None:
 
 
 def _is_side(side: Any) -> bool:
-    return isinstance(side, int | np.integer) and not isinstance(side, bool) and side > 0
+    return isinstance(side, int | np.integer) and not isinstance(side, bool) and bool(side > 0)
 
 
 def _in_range(size: Any, values: Any) -> NetworkInput:
@@ -121,4 +121,5 @@ def _in_range(size: Any, values: Any) -> NetworkInput:
         good, low, high = False, np.empty(0), np.empty(0)
     if not good:
         raise BadParameter(f"values={quoted(values)}: the lowest and the highest value, (-1, 1), or one for each channel.")
-    return NetworkInput(int(shape[0]), tuple(map(int, shape[1:])), np.diag(high - low), low.copy(), photos=False)
+    channels, *space = map(int, shape)
+    return NetworkInput(channels, tuple(space), np.diag(high - low), low.copy(), photos=False)
