@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import seewhy
 from seewhy.errors import BadParameter, NeedsGradients, NoSuchName, NotApplicable
 from seewhy.inside.concepts import discovering
 from seewhy.progress import stoppable
-from support.planted_patches import PATCHES, WEIGHTS, amounts, images, model, unit, which
+from support.planted_patches import PATCHES, WEIGHTS, amounts, images, model, network, unit, which
 
 OF = amounts(12)
 
@@ -66,6 +67,28 @@ def test_the_same_seed_gives_the_same_and_photos_do_not_meet(found):
     assert (other.importances[0].sobol != found.importances[0].sobol).any()
 
 
+@pytest.mark.parametrize("crops", [None, 0.5], ids=str)
+def test_other_inputs_of_each_image_stay_with_it(crops):
+    """A network whose scores are multiplied by a number given beside each image."""
+
+    class Weighed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.plain = network()
+
+        def forward(self, x, weight):
+            return self.plain(x) * weight
+
+    weight = torch.arange(1.0, 7)[:, None].double()
+    net = seewhy.wrap(Weighed().double(), inputs=(seewhy.IMAGE, seewhy.PerImage(weight)))
+    weighed = seewhy.concepts(net, images(OF[:6]), "plain.act", [0], 3, crops, samples=2, every=True)
+    plain = seewhy.concepts(model(), images(OF[:6]), "act", [0], 3, crops, samples=2, every=True)
+    order = which(weighed.bank, plain.bank)
+    np.testing.assert_allclose(weighed.bank[order], plain.bank, atol=1e-9)
+    expected = plain.importances[0].loss * weight.numpy()
+    np.testing.assert_allclose(weighed.importances[0].loss[:, order], expected, atol=1e-9)
+
+
 def test_crops_of_a_share_are_factorised_and_typical_ones_are_among_them():
     crops = seewhy.concepts(model(), images(OF), "act", count=3, crops=0.5, samples=2)
     assert {crop.place.side for row in crops.typical for crop in row} == {(0.5, 0.5)}
@@ -88,7 +111,7 @@ def test_a_layer_with_signs_loses_nothing_but_what_is_said():
 
 
 def test_several_classes_are_each_asked_of_their_photos():
-    net, x = model(), images(amounts(40))
+    net, x = model(), images(amounts(24))
     taken = net.answer(x).scores.argmax(1)
     both = seewhy.concepts(net, x, "act", ["first", "second"], count=3, samples=2)
     assert [each.words for each in both.importances] == ["first", "second"]

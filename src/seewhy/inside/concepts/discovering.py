@@ -93,7 +93,7 @@ def told_of(asked: Sequence[AskedClass], read: GatheredPhotos) -> tuple[list[Ask
 
 def rests(model: Differentiable, asked: Sequence[AskedClass], read: GatheredPhotos) -> None:
     """Raise NotApplicable, with what the scores rest on instead, where no score of the first photo rests on the layer."""
-    x = read.photos[0].x[None]
+    x, model = read.photos[0].x[None], model.beside(read.photos[0].number, 1)
     targets = [each.traced(model, model.answer(x)) for each in asked]
     case = Case(model, x, targets, [read.layer], shared=())
     whys = [not_resting(case, read.layer, t, 0) for t in range(len(targets))]
@@ -110,7 +110,11 @@ def _measured(
         if stop_asked():
             return done, [f"stopped early: importance was measured in {i} of {len(read.photos)} photos"]
         draws = np.random.default_rng((settings.seed, photo.number))  # of its own, whatever photos stand beside it
-        done.append(measured_photo(model, photo.x[None], read.layer, bank.directions, asked, settings.samples, draws))
+        done.append(
+            measured_photo(
+                model.beside(photo.number, 1), photo.x[None], read.layer, bank.directions, asked, settings.samples, draws
+            )
+        )
     return done, []
 
 

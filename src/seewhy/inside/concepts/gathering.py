@@ -155,19 +155,20 @@ class Gathering:
         case = Case(model, batch.x, [Top()], [self.layer], shared=())
         cells = case.cells(self.layer, a.shape[2:])
         for i in kept:
-            crops = self._crops(x[i]) if self.crops else None
+            crops = self._crops(x[i], place + i) if self.crops else None
             yield GatheredPhoto(
                 order(each.numbers[i]), batch.names[i], int(taken[i]), _predicted(answer, i, model.labels), _view(batch, i),
                 x[i].copy(), a[i].copy(), cells, crops,
             )  # fmt: skip
 
-    def _crops(self, x: Floats) -> Floats:
-        """The mean over space of what the layer emits for each crop of an image: (m, c)."""
+    def _crops(self, x: Floats, place: int) -> Floats:
+        """The mean over space of what the layer emits for each crop of the image at a place: (m, c)."""
         places, means = crop_places(self.crops or 1.0, x.ndim - 1), list[Floats]()
-        together = self.model.at_once(x.shape[1:])
+        model = self.model.beside(place, 1)
+        together = model.at_once(x.shape[1:]) if model is self.model else 1  # other inputs of this image are for one at a time
         for start in range(0, len(places), together):
             crops = np.stack([cropped(x, place) for place in places[start : start + together]])
-            a = numbers(self.model.activations(crops, [str(self.layer)])[0][str(self.layer)])
+            a = numbers(model.activations(crops, [str(self.layer)])[0][str(self.layer)])
             means.append(a.reshape(*a.shape[:2], -1).mean(2))
         return np.concatenate(means)
 
