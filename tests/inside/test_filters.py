@@ -80,6 +80,13 @@ def test_any_dimension_takes_prepared_arrays_for_photos(d):
         assert found.picture().mode == "RGB"
 
 
+def test_three_channels_of_a_signal_are_no_colours():
+    network = nn.Sequential(nn.Conv1d(3, 2, 5), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(2, 2)).eval()
+    found = filters(seewhy.wrap(network), photos=np.zeros((1, 3, 24), np.float32))
+    assert found.kernels.reads_image
+    assert not found.colours
+
+
 def test_a_depthwise_first_layer_reads_one_channel_each():
     network = nn.Sequential(nn.Conv2d(3, 6, 3, groups=3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2)).eval()
     found = filters(seewhy.wrap(network, prepare=FIT))

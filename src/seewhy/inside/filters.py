@@ -63,7 +63,7 @@ def filters(
         units=chosen,
         kernels=kernels,
         fields=fields,
-        colours=like.shape[1] == 3,
+        colours=like.shape[1] == 3 and like.ndim > 3,
         bgr=bool(getattr(fit, "bgr", False)),
         over="" if fields is None else NOISE if photos is None else PHOTOS,
         seed=seed if fields is not None and photos is None else None,

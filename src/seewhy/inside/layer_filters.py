@@ -124,10 +124,11 @@ class LayerFilters:
         cells = [*self._cells(width)]
         rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
         filled = [[*row, *[None] * (columns - len(row))] for row in rows]
-        notes = [*([COLOURED] if self._coloured else []), *([SEEN] if self.fields is not None else []),
-                 *(f"! {note}" for note in self.notes)]  # fmt: skip
+        said = {COLOURED: self._coloured, LINES: self._lines, SEEN: self.fields is not None}
+        notes = [*(words for words, holds in said.items() if holds), *(f"! {note}" for note in self.notes)]
         blue_red = GridBar(Look("blue-red", -1, 1, 1), "-largest", "largest", "weight, each filter on a scale of its own")
-        bars = [] if self._coloured and (self.kernels is None or self.kernels.reads_image) else [blue_red]
+        coloured = self._coloured and (self.kernels is None or self.kernels.reads_image)
+        bars = [] if coloured or self._lines else [blue_red]
         return grid(
             GridTable(self.title, [""] * columns, bars, notes, 2 * width + BETWEEN if both else width), filled, len(rows)
         )
@@ -137,6 +138,12 @@ class LayerFilters:
         """Is something on the sheet drawn in the colours of photos?"""
         reads = self.kernels is not None and self.kernels.reads_image and self.kernels.groups == 1
         return self.colours and (reads or self.fields is not None)
+
+    @property
+    def _lines(self) -> bool:
+        """Are filters of a signal drawn, as lines?"""
+        shown = [self.kernels.weights] if self.kernels is not None else []
+        return any(a.ndim == 3 for a in (*shown, *([self.fields.mean] if self.fields is not None else [])))
 
     def _cells(self, width: int) -> Iterator[GridCell]:
         window = () if self.fields is None else self.fields.window()
@@ -188,6 +195,7 @@ COLOURED = (
     "in colour: middle grey is zero, red, green and blue are the weights of these channels of the prepared photo, each filter "
     "on a symmetric scale of its own; the mean and deviation of its preparation are not undone"
 )
+LINES = "a line for each channel, from left to right along the signal, zero in the middle, each filter on a scale of its own"
 SEEN = (
     "px: the side of the square with as many pixels as have more than 4.55 % of the greatest gradient, by root mean square "
     "(Luo et al. 2016)"
