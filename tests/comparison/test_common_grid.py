@@ -61,7 +61,7 @@ def test_only_what_both_saw_counts(made_heatmap):
         moved = map_drift(a, b)
         assert moved.energy_shift < 0.03
         assert moved.spearman > 0.97
-        assert moved.notes == ("compared on the 50% of what either network sees of it that both see",)
+        assert moved.notes == ("compared on the 50 % of what either network sees of it that both see",)
 
 
 def test_what_is_known_of_one_models_cells_alone_is_no_drift(made_heatmap):

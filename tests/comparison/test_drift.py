@@ -99,7 +99,7 @@ def test_each_model_prepares_photos_by_itself(red_network, red_model, red_dot):
     """B sees the whole photo, not the middle, and larger: on the photo both look at the same place."""
     wide = seewhy.wrap(red_network, prepare={"size": (96, 192), "mean": 0.0, "std": 1.0}, labels=red_model.labels, name="wide")
     (photo,) = seewhy.drift(red_model, wide, red_dot((160, 80), 100, 40, half=12))
-    assert photo.notes == ("compared on the 50% of what either network sees of it that both see",)
+    assert photo.notes == ("compared on the 50 % of what either network sees of it that both see",)
     assert photo.spearman > 0.8
     assert photo.energy_shift < 0.1
     assert photo.centre_shift < 1.5

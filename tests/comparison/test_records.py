@@ -89,9 +89,9 @@ def test_json_has_every_number(record):
 
 
 def test_words_say_what_is_known(record):
-    assert record().words == "Spearman 0.900, energy shift 10.0%, centre moved 2.0 px, probability +0.0%"
+    assert record().words == "Spearman 0.900, energy shift 10.0 %, centre moved 2.0 px, probability +0.0 %"
     flipped = record(spearman=None, flat="both", centre_shift=None, same_top1=False)
-    assert flipped.words.startswith("Spearman not defined (both flat), energy shift 10.0%, probability")
+    assert flipped.words.startswith("Spearman not defined (both flat), energy shift 10.0 %, probability")
     assert flipped.words.endswith("predicted tabby, then tabby")
 
 

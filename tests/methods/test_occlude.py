@@ -286,7 +286,7 @@ def test_what_no_window_hid_is_zero_and_says_so():
     assert not part.error[known].any(), "its only window was hidden"
     np.testing.assert_allclose(part.values[known], full.values[known], rtol=1e-5)
     assert not part.values[~known].any()
-    assert "no window hid 67% of the pixels yet: there the map is zero, and not known" in part.warnings
+    assert "no window hid 67 % of the pixels yet: there the map is zero, and not known" in part.warnings
     (one,) = seewhy.occlusion(model, x, target=0, window=6, stride=3, budget=1)
     assert np.isinf(one.error[one.error != 0]).all()
 

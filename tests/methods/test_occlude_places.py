@@ -321,7 +321,8 @@ def test_a_part_of_what_touches_a_place_tells_of_that_place_alone():
     assert np.isinf(error[6:]).all()
     assert np.isfinite(error[:6, :6]).any()
     (note,) = [note for note in outcome.notes(0, 0) if note.startswith("no window hid")]
-    assert note == f"no window hid {np.isinf(error[:6, :6]).mean():.0%} of the pixels yet: there the map is zero, and not known"
+    hidden = 100 * np.isinf(error[:6, :6]).mean()
+    assert note == f"no window hid {hidden:.0f} % of the pixels yet: there the map is zero, and not known"
     done = found_by(x, window=2, stride=1, within=(0, 0, 6, 6), tolerance=1e9, fill="zero")
     assert ask.measured(done)["forwards"] < 49 + 1
 

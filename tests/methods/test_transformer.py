@@ -208,8 +208,8 @@ def test_windows_are_put_in_their_places():
 def test_how_much_each_token_counts_is_said():
     """DINOv2 reads the class token and the mean of the patches; a mean over 24 patches and 4 registers reads all alike."""
     for net, said in (
-        ("hf dinov2", "1 token of no place .* for 50%"),
-        ("registers at the end, averaged", "4 tokens .* for 86%"),
+        ("hf dinov2", "1 token of no place .* for 50 %"),
+        ("registers at the end, averaged", "4 tokens .* for 86 %"),
     ):
         (m,) = seewhy.attention_rollout(seewhy.wrap(ALL[net].network()), ALL[net].images(1))
         assert any(re.search(said, w) for w in m.warnings)

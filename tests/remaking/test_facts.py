@@ -190,7 +190,7 @@ def test_a_fault_is_in_the_part_of_its_field(source, other, part):
 def test_parts_stand_in_their_order_each_once():
     faults = (
         "check a b: x",
-        "12.50% of its pixels are",
+        "12.50 % of its pixels are",
         "values differ",
         "scores: a",
         "check a b: y",

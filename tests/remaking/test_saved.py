@@ -84,7 +84,7 @@ def test_pixels_that_were_painted_over(maps, tmp_path):
     remade = seewhy.verify(rewritten(path, pixels))
     assert remade.same == "different"
     (fault,) = remade.faults
-    assert fault.startswith("2.05% of its pixels are not those that are drawn of this map, most at (")
+    assert fault.startswith("2.05 % of its pixels are not those that are drawn of this map, most at (")
     (fault,) = seewhy.verify(rewritten(path, pixels[10:])).faults
     assert fault == "its picture is 150x120 pixels large, and 150x130 drawn again"
 

@@ -11,6 +11,7 @@ from seewhy.images.places import Extent, Grid, Where
 from seewhy.maps.heatmap import Heatmap
 from seewhy.objects.shift import energy_shift
 from seewhy.pictures.stretching import stretch
+from seewhy.printable import in_percent
 
 from .measures import centre, flat, spearman
 
@@ -127,5 +128,5 @@ def _remarks(a: NDArray[np.float32], b: NDArray[np.float32], which: FlatMaps, sh
     elif without:
         notes.append(f"the map of {without[0]} has no positive evidence: all of the other's counts as moved")
     if share < 0.995:
-        notes.append(f"compared on the {share:.0%} of what either network sees of it that both see")
+        notes.append(f"compared on the {in_percent(share, 0)} of what either network sees of it that both see")
     return tuple(notes)

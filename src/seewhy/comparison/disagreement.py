@@ -10,6 +10,7 @@ from seewhy.errors import BadParameter
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.record import recorded
 from seewhy.objects.shift import PARTED, energy_shift
+from seewhy.printable import in_percent
 
 LEARNED = ("grad-cam", "hires-cam")  # the two methods that PARTED is of
 
@@ -31,11 +32,11 @@ class Disagreement:
     def __str__(self) -> str:
         source = self.where.source
         first, second = source.params["first"], source.params["second"]
-        said = f"{source.image}: {self.share:.1%} of the evidence of {first} lies elsewhere in {second}"
+        said = f"{source.image}: {in_percent(self.share)} of the evidence of {first} lies elsewhere in {second}"
         if self.doubtful is None:
             return said
         verdict = "averaging the gradient has moved it" if self.doubtful else "no reason for doubt"
-        return f"{said}; {verdict} (doubtful from {self.threshold:.0%} on)"
+        return f"{said}; {verdict} (doubtful from {in_percent(self.threshold, 0)} on)"
 
 
 @overload

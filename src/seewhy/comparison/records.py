@@ -15,7 +15,7 @@ from seewhy.json_text import as_json
 from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.heatmaps import Failed
 from seewhy.maps.source import Predicted
-from seewhy.printable import printable, quoted
+from seewhy.printable import in_percent, printable, quoted
 
 from .common_grid import FlatMaps
 from .picture import drift_picture, save_picture
@@ -101,9 +101,9 @@ class PhotoDrift:
     def words(self) -> str:
         """The numbers on one line, for a caption."""
         rank = f"not defined ({self.flat} flat)" if self.spearman is None else f"{self.spearman:.3f}"
-        parts = [f"Spearman {rank}", f"energy shift {self.energy_shift:.1%}"]
+        parts = [f"Spearman {rank}", f"energy shift {in_percent(self.energy_shift)}"]
         parts += [] if self.centre_shift is None else [f"centre moved {self.centre_shift:.1f} {self.unit}"]
-        parts += [] if self.probability_change is None else [f"probability {self.probability_change:+.1%}"]
+        parts += [] if self.probability_change is None else [f"probability {100 * self.probability_change:+.1f} %"]
         said = [each.label or str(each.index) for each in (self.predicted_a, self.predicted_b) if each]
         parts += [f"predicted {printable(said[0], 60)}, then {printable(said[1], 60)}"] if self.same_top1 is False else []
         return ", ".join(parts)

@@ -17,6 +17,7 @@ from seewhy.methods.making.probe import Made, Probe
 from seewhy.methods.making.scoring import Estimate, from_scores
 from seewhy.methods.making.segments import Segments, count_of, masks_among, obstacle
 from seewhy.methods.making.windows import Pieces, Windows, WindowShape, WindowSides, covered, cut, faded, mean_drop
+from seewhy.printable import in_percent
 
 from .segment import labelled
 
@@ -117,7 +118,7 @@ def occlusion(
         error = np.full(error.shape, np.inf)
     fell_back = short is not None and short.why
     notes += (f"every window ran through the whole network: {fell_back}",) if fell_back else ()
-    notes += (f"no window hid {bare:.0%} of the pixels yet: there the map is zero, and not known",) if bare else ()
+    notes += (f"no window hid {in_percent(bare, 0)} of the pixels yet: there the map is zero, and not known",) if bare else ()
     what = "windows" if segments is None else "segments"
     apart = isinstance(channels, str) and channels == "each"
     whole = np.where(done[:, None], drops, np.nan)  # of a place where some channels alone were hidden, their sum is not known

@@ -20,7 +20,7 @@ from seewhy.methods.making.baseline import baseline as baseline_of
 from seewhy.methods.making.conditions import Conditions, MethodSettings
 from seewhy.methods.making.reading import pixels_from_case
 from seewhy.models.model import INPUT
-from seewhy.printable import quoted
+from seewhy.printable import in_percent, quoted
 from seewhy.progress import shown
 
 from .gradient import gradient
@@ -89,7 +89,7 @@ def integrated_gradients(
         if share <= allowed:
             return ()
         more = f"even with {used[t, i]:.0f} steps" if refine else "refine=True takes as many steps as it needs"
-        return (f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%}): {more}",)
+        return (f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({in_percent(share, 0)}): {more}",)
 
     measured = {"completeness_gap": gap, "difference": difference, "steps": used}
     return Outcome({INPUT: core}, notes, measured)
@@ -309,6 +309,6 @@ def _complete(core: Floats, difference: Floats, why: str) -> Outcome:
         share = abs(gap[t, i]) / max(abs(difference[t, i]), 1e-12)
         if share <= LOOSE:
             return ()
-        return (f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%}): {why}",)
+        return (f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({in_percent(share, 0)}): {why}",)
 
     return Outcome({INPUT: core}, notes, {"completeness_gap": gap, "difference": difference})

@@ -18,6 +18,7 @@ from seewhy.methods.making.baseline import baseline as baseline_of
 from seewhy.methods.making.reading import from_case, pixels_from_case
 from seewhy.models.model import INPUT, Bias
 from seewhy.models.rule import LINEAR, Relevance, Rescaled
+from seewhy.printable import in_percent
 from seewhy.targets.target import weighted
 
 from .cam import weighted_sum
@@ -185,7 +186,7 @@ def deep_lift(case: Case, *, baseline: Fill = "zero") -> Outcome:
         share = abs(gap[t, i]) / max(abs(difference[t, i]), 1e-12)
         if share < 0.01:
             return trace.notes[INPUT]
-        missed = f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%})"
+        missed = f"the sum misses y(x) - y(x') = {difference[t, i]:.3g} by {gap[t, i]:.2g} ({in_percent(share, 0)})"
         return (*trace.notes[INPUT], f"{missed}: the network has parts whose share of it is not known")
 
     return Outcome({INPUT: core}, notes, {"completeness_gap": gap, "difference": difference})
@@ -268,8 +269,8 @@ def full_grad(case: Case, *, signed: bool = False, scaled: bool = True) -> Outco
         share = abs(gap[t, i]) / max(abs(score[t, i]), 1e-12)
         if share < 0.01:
             return ()
-        return (f"pixels and biases miss the score {score[t, i]:.3g} by {gap[t, i]:.2g} ({share:.0%}): the network has parts "
-                "whose share of it is not known",)  # fmt: skip
+        missed = f"pixels and biases miss the score {score[t, i]:.3g} by {gap[t, i]:.2g} ({in_percent(share, 0)})"
+        return (f"{missed}: the network has parts whose share of it is not known",)
 
     return Outcome({INPUT: np.stack(maps)}, notes, {"completeness_gap": gap, "placeless": placeless})
 

@@ -19,7 +19,7 @@ from seewhy.images.inputs import Images
 from seewhy.images.places import Gaze, Place
 from seewhy.prepare.batch import Batch
 from seewhy.prepare.fit import Preparer
-from seewhy.printable import quoted
+from seewhy.printable import in_percent, quoted
 from seewhy.targets.aim import Aim, ImageView, Pinned
 from seewhy.targets.target import Target
 
@@ -320,4 +320,4 @@ class Attended(NamedTuple):
             return beside
         others = int((self.reads > 0).sum() - (self.reads[self.layers[-1].queries.in_image] > 0).sum())
         return (f"the head reads {others} token{'s' * (others != 1)} of no place and the patches: their rows are averaged, the "
-                f"patches' for {inside:.0%}", *beside)  # fmt: skip
+                f"patches' for {in_percent(inside, 0)}", *beside)  # fmt: skip

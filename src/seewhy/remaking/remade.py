@@ -12,7 +12,7 @@ from seewhy.maps.heatmap import Heatmap
 from seewhy.maps.record import read_record
 from seewhy.maps.source import Source
 from seewhy.models.load import is_address, is_code, load, source_of
-from seewhy.printable import printable, quoted
+from seewhy.printable import in_percent, printable, quoted
 
 from .checks import Check
 from .difference import MapDifference, of_record
@@ -199,6 +199,6 @@ def _faults(found: MapDifference | None, remade: Heatmap) -> list[str]:
     rank = "" if found.spearman is None else f"; rank correlation {found.spearman:.3f}"
     return [
         *moved,
-        f"values differ by up to {about}{found.largest:.2%} of the largest{most}; {found.energy_shift:.1%} of the positive "
-        f"evidence lies elsewhere{rank}",
+        f"values differ by up to {about}{in_percent(found.largest, 2)} of the largest{most}; "
+        f"{in_percent(found.energy_shift)} of the positive evidence lies elsewhere{rank}",
     ]

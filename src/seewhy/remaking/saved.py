@@ -22,7 +22,7 @@ from seewhy.maps.made_here import is_sheet
 from seewhy.maps.record import sha256_of
 from seewhy.maps.source import Source
 from seewhy.maps.stored_source import drawing_of, record_in, source_of
-from seewhy.printable import printable
+from seewhy.printable import in_percent, printable
 
 from .difference import of_values
 from .record import EvidenceRecord, same_source
@@ -183,7 +183,8 @@ def _faults_of_picture(path: Path, source: Source, remade: Remade) -> list[str]:
     if wrong <= (0 if exact else SHARE):
         return []
     row, column = np.unravel_index(int(off.argmax()), off.shape)
-    return [f"{wrong:.2%} of its pixels are not those that are drawn of this map, most at ({column}, {row}) of the picture"]
+    most = f"most at ({column}, {row}) of the picture"
+    return [f"{in_percent(wrong, 2)} of its pixels are not those that are drawn of this map, {most}"]
 
 
 def _drawing(path: Path) -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ from seewhy.cli.printing import LABEL, printable, say, say_json
 from seewhy.cli.question import configured
 from seewhy.cli.question_options import RECURSIVE
 from seewhy.cli.targets import one_target
+from seewhy.printable import in_percent
 
 from .listing import table
 
@@ -275,11 +276,14 @@ def _row(photo: "PhotoDrift") -> tuple[str, ...]:
     rank = f"- ({photo.flat} flat)" if photo.spearman is None else f"{photo.spearman:.3f}"
     return (
         photo.image, what, says, number(photo.score_change, "+.3g"), number(photo.probability_change, "+.1%"), rank,
-        f"{photo.energy_shift:.1%}", number(photo.centre_shift, ".1f", f" {photo.unit}"),
+        in_percent(photo.energy_shift), number(photo.centre_shift, ".1f", f" {photo.unit}"),
     )  # fmt: skip
 
 
 def number(value: float | None, how: str, unit: str = "") -> str:
+    """A number, or "-" where it is not known; how "+.1%": a share in percent."""
+    if value is not None and how.endswith("%"):
+        value, how, unit = 100 * value, f"{how[:-1]}f", " %"
     return "-" if value is None else f"{value:{how}}{unit}"
 
 

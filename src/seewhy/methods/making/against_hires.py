@@ -9,6 +9,7 @@ import numpy as np
 from seewhy.arrays import Array, Floats, numbers
 from seewhy.explaining.case import Case, Outcome
 from seewhy.objects.shift import PARTED, energy_shift
+from seewhy.printable import in_percent
 
 from .method import Method, Own, listed
 
@@ -49,6 +50,6 @@ def _doubted(measured: Mapping[str, float]) -> str:
     if apart < PARTED:
         return ""
     return (
-        f"hires-cam has {apart:.0%} of the evidence elsewhere: averaging the gradient has moved it, so trust hires-cam or "
-        "layer-cam more here (seewhy.disagreement draws where they part)"
+        f"hires-cam has {in_percent(apart, 0)} of the evidence elsewhere: averaging the gradient has moved it, so trust "
+        "hires-cam or layer-cam more here (seewhy.disagreement draws where they part)"
     )

@@ -8,6 +8,7 @@ from torch import nn
 
 from seewhy.models.hazard import ERROR, NOTE, WARNING, Hazard, mixed_batch, one_at_a_time
 from seewhy.models.model import Answer
+from seewhy.printable import in_percent
 from seewhy.targets.target import name_of
 from seewhy.untrained import ADVICE
 
@@ -100,14 +101,14 @@ def _in_train_mode(facts: Facts) -> str:
 def _said(answer: Answer, facts: Facts) -> str:
     top = int(answer.scores[0].argmax())
     label = name_of(facts.runner.settings.labels, top) or f"class {top}"
-    return label if answer.probabilities is None else f"{label} ({answer.probabilities[0, top]:.1%})"
+    return label if answer.probabilities is None else f"{label} ({in_percent(answer.probabilities[0, top])})"
 
 
 def _repeats(facts: Facts) -> Iterator[Hazard]:
     """What makes a second answer differ from the first."""
     if facts.second.moved:
         yield Hazard("non-deterministic", WARNING, "two passes of the same image differ, in eval mode, by "
-                     f"{facts.second.moved:.1%} of the largest score", (),
+                     f"{in_percent(facts.second.moved)} of the largest score", (),
                      "Something draws at random: dropout that ignores eval mode? Maps come out different each time; "
                      "average several, as smooth-grad does.")  # fmt: skip
     if facts.second.mixes:
