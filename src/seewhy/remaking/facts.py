@@ -22,7 +22,7 @@ PARTS = {  # of a map, of what it was made of and says, in this order: how a fau
     "setting": r"the preprocessing|params|method|layer|target|index|label|scores|place|classes|geometry|tile|conditions|host",
     "score": r"score|probability|predicted|measured|caveat|warning",
     "map": r"values|the map|it lies|the file's values",
-    "picture": r"its picture|the file does not say how|[0-9.]+% of its pixels",
+    "picture": r"its picture|the file does not say how|[0-9.e-]+ % of its pixels",
 }
 BUDGET = re.compile(r"the budget of [0-9]\S*( [a-z]+)?")
 
