@@ -98,6 +98,10 @@ if TYPE_CHECKING:
     from seewhy.inside.concepts.tcav_outcome import ConceptScore as ConceptScore
     from seewhy.inside.concepts.tcav_outcome import Tcav as Tcav
     from seewhy.inside.detections import detections as detections
+    from seewhy.inside.dreams.dream import dream as dream
+    from seewhy.inside.dreams.dreamt import Dream as Dream
+    from seewhy.inside.dreams.inversion import invert as invert
+    from seewhy.inside.dreams.inverted import Inverted as Inverted
     from seewhy.inside.embeddings.embedding import Embedding as Embedding
     from seewhy.inside.embeddings.neighbours import Neighbours as Neighbours
     from seewhy.inside.embeddings.projection import Projection as Projection
@@ -163,6 +167,8 @@ _LATE = {  # loaded when they are first asked for
     **dict.fromkeys(("Affinity", "boundary_affinity", "colour_affinity", "feature_affinity"), "seewhy.localize.affinity"),
     **dict.fromkeys(("ContrastAnswer", "contrast"), "seewhy.metrics.contrast"),
     "activations": "seewhy.inside.activations", "LayerActivations": "seewhy.inside.layer_activations",
+    "dream": "seewhy.inside.dreams.dream", "Dream": "seewhy.inside.dreams.dreamt",
+    "invert": "seewhy.inside.dreams.inversion", "Inverted": "seewhy.inside.dreams.inverted",
     "top_photos": "seewhy.inside.exciting.asking", "TopPhotos": "seewhy.inside.exciting.record",
     **dict.fromkeys(("PhotoFeatures", "features"), "seewhy.inside.concepts.autoencoder_features"),
     "Autoencoder": "seewhy.inside.concepts.autoencoder", "load_autoencoder": "seewhy.inside.concepts.autoencoder_file",

@@ -18,6 +18,7 @@ from seewhy.cli.commands.concepts import concepts
 from seewhy.cli.commands.detections import detections
 from seewhy.cli.commands.diff import diff
 from seewhy.cli.commands.doctor import doctor
+from seewhy.cli.commands.dream import dream
 from seewhy.cli.commands.drift import drift
 from seewhy.cli.commands.embed import embed
 from seewhy.cli.commands.evidence import evidence
@@ -26,6 +27,7 @@ from seewhy.cli.commands.export import export
 from seewhy.cli.commands.features import features
 from seewhy.cli.commands.filters import filters
 from seewhy.cli.commands.game import game
+from seewhy.cli.commands.invert import invert
 from seewhy.cli.commands.labels import labels
 from seewhy.cli.commands.listing import demo, layers, methods, metrics
 from seewhy.cli.commands.localize import localize
@@ -95,7 +97,7 @@ def main(debug: bool) -> None:
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, activations, filters, doctor, trust, compare, sanity, game,
     detections, drift, verify, run, report, diff, share, labels, layers, units, maximize, export, features, tcav, top_photos,
-    concepts, embed, neighbours, methods, metrics, demo,
+    concepts, embed, neighbours, dream, invert, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
