@@ -108,7 +108,7 @@ def _map(asked: AskedRows, corrected: bool, window: int) -> Heatmap:
     values = rank_gaussian(block.keys.grid_of(_spread(np.mean([each.values for each in found], 0), block)), window)
     known = model.cells(block.layer, batch.x)
     placed = Cells.of(known[1], batch.x.shape[2:]) if known is not None and known[0] == block.keys.grid else None
-    scale, words = (float(np.mean([each[k] for each in found])) for k in (1, 2))
+    scale, words = float(np.mean([each.scale for each in found])), float(np.mean([each.words for each in found]))
     source = source_from(
         model=ModelFacts.of(model),
         method=MethodFacts("token-activation", {"corrected": corrected, "window": window}, CAVEAT),
