@@ -32,6 +32,7 @@ QUICKER = {
     'rise(model, "dog.jpg")[0]': 'rise(model, "dog.jpg", masks=50)[0]',
     '["grad-cam", "rise"]': '["grad-cam", seewhy.rise.using(masks=50)]',
     "scenes(40, ": "scenes(6, ",
+    "unit:layer4:7 -o": "unit:layer4:7 --steps 2 --size 64 -o",
 }
 
 
