@@ -14,6 +14,7 @@ from PIL import Image
 
 from seewhy.arrays import Floats
 from seewhy.metrics.localization.resampling import middle, resampled
+from seewhy.metrics.planted.marks import PhotoPixels
 from seewhy.metrics.regional.chance import LEVEL, sign_flips
 from seewhy.printable import in_percent
 from seewhy.truth.accuracy import Portion
@@ -21,8 +22,7 @@ from seewhy.truth.accuracy import Portion
 from .audit_photos import AuditPhoto
 from .planting import FEWEST, HALF, answers, portion_facts
 
-Pixels = NDArray[np.uint8]  # (h, w, 3)
-Change = Literal["compression", "size"]
+FileTrait = Literal["compression", "size"]
 PASSES = 3  # of each photo: as it is, saved as the other side is, saved as its own side is
 LOSSLESS = 100.0  # stands for the quality of files that are no JPEGs
 LESS = 0.9  # of the pixels of the other side: more of them is the same size
@@ -36,12 +36,12 @@ class Saving(NamedTuple):
     to, own: JPEG qualities, or numbers of pixels, of the side that is imitated, and of the photos that are saved anew.
     """
 
-    change: Change
+    change: FileTrait
     toward: bool
     to: float
     own: float
 
-    def apply(self, pixels: Pixels, level: float) -> Pixels:
+    def apply(self, pixels: PhotoPixels, level: float) -> PhotoPixels:
         """A photo at a quality, or with so many pixels at most."""
         return compressed(pixels, level) if self.change == "compression" else scaled(pixels, level)
 
@@ -98,14 +98,14 @@ class ResavedPhotos:
         )
 
 
-def change_of(fact: str) -> Change | None:
+def change_of(fact: str) -> FileTrait | None:
     """What has to be changed of photos to see whether a model uses a fact of their files; None of a fact that nothing makes."""
     if fact in ("jpeg_quality", "bytes_per_pixel", "file_bytes") or fact.startswith("format "):
         return "compression"
     return "size" if fact in ("width", "height") or fact.startswith("size ") else None
 
 
-def saving_of(change: Change, own: Sequence[AuditPhoto], rest: Sequence[AuditPhoto]) -> Saving | None:
+def saving_of(change: FileTrait, own: Sequence[AuditPhoto], rest: Sequence[AuditPhoto]) -> Saving | None:
     """How to find it out of a class, whose photos are `own`; None where both sides were saved alike."""
     kind = _quality if change == "compression" else _pixels
     mine, others = (float(np.median([kind(photo) for photo in some])) for some in (own, rest))
@@ -117,7 +117,7 @@ def saving_of(change: Change, own: Sequence[AuditPhoto], rest: Sequence[AuditPho
 
 
 def resaved_photos(
-    model: Any, index: int, explained: str, saving: Saving, photos: Sequence[Pixels], seed: int = 0
+    model: Any, index: int, explained: str, saving: Saving, photos: Sequence[PhotoPixels], seed: int = 0
 ) -> ResavedPhotos | None:
     """Save photos anew as the other side's are, and as their own side's are, and hold the answers against each other.
 
@@ -142,7 +142,7 @@ def _resaved(explained: str, saving: Saving, moved: NDArray[np.bool_], rises: Fl
     return ResavedPhotos(explained, saving, count, treated, control, float(gains.mean()), low, high, p)
 
 
-def compressed(pixels: Pixels, quality: float) -> Pixels:
+def compressed(pixels: PhotoPixels, quality: float) -> PhotoPixels:
     """A photo as JPEG of that quality has it; as it is at LOSSLESS."""
     if quality >= LOSSLESS:
         return pixels
@@ -151,7 +151,7 @@ def compressed(pixels: Pixels, quality: float) -> Pixels:
         return np.asarray(Image.open(file))
 
 
-def scaled(pixels: Pixels, count: float) -> Pixels:
+def scaled(pixels: PhotoPixels, count: float) -> PhotoPixels:
     """A photo of about so many pixels, with the sides' own ratio; as it is where it has no more."""
     height, width = pixels.shape[:2]
     shrink = sqrt(count / (height * width))

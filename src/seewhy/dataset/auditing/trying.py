@@ -17,7 +17,7 @@ from .budget import AuditBudget
 from .marks import SharedMark, share_in, shared_mark
 from .planting import DONORS, FEWEST, PASSES, RECIPIENTS, Donor, PlantedPart, SeenPhoto, planted_part
 from .resaving import PASSES as SAVINGS
-from .resaving import Change, ResavedPhotos, change_of, resaved_photos, saving_of
+from .resaving import FileTrait, ResavedPhotos, change_of, resaved_photos, saving_of
 from .suspects import Suspicion
 
 
@@ -62,9 +62,9 @@ class PartTrials:
             for number, each in enumerate(suspicions)
         ]
 
-    def _saved_anew(self, suspicions: Sequence[Suspicion]) -> dict[tuple[str, Change], ResavedPhotos]:
+    def _saved_anew(self, suspicions: Sequence[Suspicion]) -> dict[tuple[str, FileTrait], ResavedPhotos]:
         """Of each class and what may be changed of its files, once: what came of saving photos anew."""
-        found = dict[tuple[str, Change], ResavedPhotos]()
+        found = dict[tuple[str, FileTrait], ResavedPhotos]()
         asked = [(each.explained, change) for each in suspicions if (change := change_of(each.fact))]
         asked = [*dict.fromkeys(asked)]
         for explained, change in shown(asked, len(asked), "saving anew"):
