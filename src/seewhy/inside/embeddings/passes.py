@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import numbers
-from seewhy.errors import BadParameter, InSpace, NeedsGradients, NotApplicable, OutOfMemory
+from seewhy.errors import BadParameter, InSpace, NeedsGradients, NotApplicable, NotFinite, OutOfMemory
 from seewhy.explaining.engine import explain_batch
 from seewhy.inside.photo_batches import BrokenPhoto, PhotoBatch, PhotoSet
 from seewhy.maps.source import ModelFacts
@@ -116,7 +116,7 @@ def _pass(model: Differentiable, flat: Any, x: Any, layer: str | None) -> _Passe
     if "gradients" in model.gives and not model.no_classes:
         try:
             trace = flat.trace(x, [Top()], [layer])
-        except (NeedsGradients, NotApplicable, InSpace):
+        except (NeedsGradients, NotApplicable, InSpace, NotFinite):
             pass
         else:
             name, evidence = [*trace.evidence.items()][-1]  # of several calls the last
