@@ -33,7 +33,7 @@ class Disagreement:
         source = self.where.source
         first, second = source.params["first"], source.params["second"]
         said = f"{source.image}: {in_percent(self.share)} of the evidence of {first} lies elsewhere in {second}"
-        if self.doubtful is None:
+        if self.doubtful is None or self.threshold is None:
             return said
         verdict = "averaging the gradient has moved it" if self.doubtful else "no reason for doubt"
         return f"{said}; {verdict} (doubtful from {in_percent(self.threshold, 0)} on)"

@@ -50,7 +50,7 @@ def token_activation(
     require(model, "gradients", "token_activation reads where image tokens stand", "Try occlusion.", "this model")
     if isinstance(window, bool) or not isinstance(window, int) or window < 1 or window % 2 == 0:
         raise BadParameter(f"window={window!r}: an odd number of cells, 3 as in the paper, or 1 for no filter.")
-    asked = [*target] if isinstance(target, list | tuple) else [target]
+    asked: list[Any] = [*target] if isinstance(target, list | tuple) else [target]
     found = [each for one in asked for each in (read(one) if isinstance(one, str) else [Token(one) if is_whole(one) else one])]
     if not found or not all(isinstance(each, Token) for each in found):
         raise BadParameter(f'target={target!r}: give Token("dog"), "token:dog", a number, or a list of such.')

@@ -42,7 +42,8 @@ def _apart(maps: Floats, a: Array, g: Array) -> Floats:
 
 def _finite(maps: Floats) -> Floats:
     """Of maps (n, *space): which of them are finite everywhere, (n,)."""
-    return np.isfinite(maps).reshape(len(maps), -1).all(1)
+    finite: Floats = np.isfinite(maps).reshape(len(maps), -1).all(1)
+    return finite
 
 
 def _doubted(measured: Mapping[str, float]) -> str:
