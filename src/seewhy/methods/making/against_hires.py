@@ -42,8 +42,7 @@ def _apart(maps: Floats, a: Array, g: Array) -> Floats:
 
 def _finite(maps: Floats) -> Floats:
     """Of maps (n, *space): which of them are finite everywhere, (n,)."""
-    finite: Floats = np.isfinite(maps).reshape(len(maps), -1).all(1)
-    return finite
+    return np.asarray(np.isfinite(maps).reshape(len(maps), -1).all(1))
 
 
 def _doubted(measured: Mapping[str, float]) -> str:
