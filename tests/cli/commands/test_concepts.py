@@ -39,7 +39,7 @@ def test_page_picture_and_numbers_are_those_of_python(scenes, tmp_path):
     mean = expected.importances[0].mean()
     rows = done.stdout.splitlines()[-2:]
     for k, row in enumerate(rows):
-        assert row.split()[:3] == [str(k + 1), f"{expected.shares[k]:.0%}", f"{mean.mean[k]:.2f},"]
+        assert row.split()[:4] == [str(k + 1), f"{100 * expected.shares[k]:.0f}", "%", f"{mean.mean[k]:.2f},"]
         assert row.endswith(f"{expected.importances[0].changed[k]} of 6")
 
 

@@ -23,7 +23,7 @@ def test_the_sentences_say_what_was_measured(found):
     first, second = found.says
     assert first.startswith("3 concepts of act of ")
     assert (
-        "from the cells of 9 photos. They make up 100% of the squares of what the layer emits (relative error 0.00)." in first
+        "from the cells of 9 photos. They make up 100 % of the squares of what the layer emits (relative error 0.00)." in first
     )
     best = found.importances[0].mean().mean
     assert f"in 9 photos: concepts 1 ({best[0]:.2f}, " in second

@@ -12,6 +12,7 @@ import click
 from seewhy.cli.options import SPEC, ModelOptions, model_options
 from seewhy.cli.printing import LABEL, printable, say, say_json
 from seewhy.cli.targets import parse_target
+from seewhy.printable import in_percent
 
 from .doctor import filled
 from .listing import table
@@ -121,7 +122,7 @@ def tell(found: Any) -> None:
     rows = [
         (
             str(k + 1),
-            f"{found.shares[k]:.0%}",
+            in_percent(found.shares[k], 0),
             *(spanned(mean, k) for mean in means),
             *(f"{each.changed[k]} of {len(each.photos)}" for each in found.importances[:1]),
         )

@@ -65,8 +65,10 @@ class PartTrials:
     def _saved_anew(self, suspicions: Sequence[Suspicion]) -> dict[tuple[str, FileTrait], ResavedPhotos]:
         """Of each class and what may be changed of its files, once: what came of saving photos anew."""
         found = dict[tuple[str, FileTrait], ResavedPhotos]()
-        traits = [(each.explained, change_of(each.fact)) for each in suspicions]
-        asked = [*dict.fromkeys((explained, trait) for explained, trait in traits if trait is not None)]
+        asked = dict[tuple[str, FileTrait], None]()
+        for each in suspicions:
+            if (trait := change_of(each.fact)) is not None:
+                asked[each.explained, trait] = None
         for explained, change in shown(asked, len(asked), "saving anew"):
             if stop_asked():
                 break

@@ -13,6 +13,7 @@ from seewhy.errors import NoSuchName
 from seewhy.images.places import Cells
 from seewhy.maps.source import ModelFacts, Predicted
 from seewhy.pictures.thumbnails import Thumbnail
+from seewhy.printable import in_percent
 
 from .crops import CropPlace
 from .importance import ConceptImportance, MeanImportance
@@ -98,11 +99,11 @@ class ConceptFindings:
         how = f"crops of {self.settings.crops:g} of each side" if self.settings.crops else "the cells"
         lines = [
             f"{len(self)} concepts of {self.layer} of {self.model.name}, from {how} of {len(self.photos)} photos. They make up "
-            f"{1 - self.error**2:.0%} of the squares of what the layer emits (relative error {self.error:.2f})."
+            f"{in_percent(1 - self.error**2, 0)} of the squares of what the layer emits (relative error {self.error:.2f})."
         ]
         if self.negative:
             lines.append(
-                f"{self.negative:.0%} of these squares are of values below zero: the positive and the negative part of each "
+                f"{in_percent(self.negative, 0)} of these squares are of values below zero: the positive and the negative part of each "
                 "channel were factorised as channels of their own, so directions have signs."
             )
         for each in self.importances:
