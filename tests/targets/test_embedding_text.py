@@ -95,7 +95,7 @@ def test_what_a_text_needs_is_said():
     for network, more, error, said in (
         (Towers(), {}, NotApplicable, r"without its tokenizer.*wrap\(network, tokenizer="),
         (Mean(), {}, NotApplicable, "no text tower"),
-        (Mean(), {"tokenizer": ids}, BadParameter, "encode_image and encode_text; Mean has neither"),
+        (Mean(), {"tokenizer": ids}, BadParameter, "those that write, with generate; Mean has none of these"),
         (Towers(), {"tokenizer": "clip"}, BadParameter, "give the tokenizer itself"),
         (Towers(), {"tokenizer": ids, "inputs": "x"}, BadParameter, "Leave inputs= out"),
         (Towers(), {"tokenizer": lambda texts: ids(texts) + 9}, BadNetwork, "text tower failed on .*IndexError"),

@@ -12,6 +12,7 @@ from seewhy.errors import BadParameter, NoSuchName
 from seewhy.targets.box import Box
 from seewhy.targets.embedding import Similar, Text
 from seewhy.targets.parse import KINDS, LONGEST, MOST, as_targets
+from seewhy.targets.token import Token
 
 LABELS = ["red", "green", "unit: blue"]
 WRITTEN = {
@@ -25,6 +26,8 @@ WRITTEN = {
     "box:green:2": Box(1, 2),
     "similar:dog.png": Similar("dog.png"),
     "text:a dog|a cat": Text("a dog", ["a cat"]),
+    "token:dog": Token("dog"),
+    "token:3|longest=9|seed=0": Token(3, 0, 9),
 }
 
 
