@@ -103,8 +103,8 @@ class ConceptFindings:
         ]
         if self.negative:
             lines.append(
-                f"{in_percent(self.negative, 0)} of these squares are of values below zero: the positive and the negative part of "
-                "each channel were factorised as channels of their own, so directions have signs."
+                f"{in_percent(self.negative, 0)} of these squares are of values below zero: the positive and the negative part "
+                "of each channel were factorised as channels of their own, so directions have signs."
             )
         for each in self.importances:
             mean = each.mean(seed=self.settings.seed)
