@@ -16,9 +16,10 @@ from .printing import fault, say
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seewhy.maps.heatmaps import Refused
+    from seewhy.maps.heatmaps import Failed, Refused
 
 PHOTO = "seewhy.photo"  # the key under which click's context keeps the photo that errors are to name
+TOLD = 3  # photos of a set that could not be read, said by name
 TRIED = 3  # after so many photos that fail by misuse, the command is at fault
 GONE = {  # errors of the system that the files of the next photo would meet, too
     getattr(errno, name)
@@ -36,6 +37,14 @@ def named(file: str | None, error: BaseException) -> str:
     """The text of an error, with the name of the file in front if the text lacks it."""
     words = fault(error)
     return words if not file or file in words else f"{file}: {words}"
+
+
+def left_out(failed: "Sequence[Failed]", seen: int) -> None:
+    """Say which photos of a set could not be read, the first by name, beside so many that were."""
+    for each in failed[:TOLD]:
+        say(f"seewhy: {named(each.name, each.error)}", err=True)
+    if failed:
+        say(f"seewhy: {len(failed)} of {seen + len(failed)} photos could not be read.", err=True)
 
 
 def inputs_of(arguments: tuple[str, ...], recursive: bool, out: "Path") -> PhotoFiles:

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seewhy.errors import BadParameter
 from seewhy.printable import quoted
@@ -14,6 +15,7 @@ from seewhy.printable import quoted
 from .grammar import bare_or_quoted, number_text
 
 MOST = 100  # terms of a sum
+LEAST = 0.1  # of a cosine that a direction counts a cell by
 
 
 class Summand:
@@ -91,10 +93,29 @@ class Direction(Summand):
         object.__setattr__(self, "vector", vector)
         object.__setattr__(self, "at", None if at is None else tuple(map(int, at)))
 
+    def along(self, cells: NDArray[Any]) -> NDArray[Any]:
+        """How far each cell of activations (n, c, cells) goes in this direction: (n, cells).
+
+        Raises BadParameter where the layer has another number of channels than the vector has numbers.
+        """
+        v = self.vector.astype(cells.dtype)
+        if len(v) != cells.shape[1]:
+            raise BadParameter(f"Direction: the vector has {len(v)} numbers; layer {self.layer} has {cells.shape[1]} channels.")
+        dots: NDArray[Any] = np.einsum("ncj,c->nj", cells, v)
+        if not self.cosine:
+            return dots
+        return dots * np.maximum(dots / (np.linalg.norm(v) * lengths_of(cells)), LEAST) ** self.cosine
+
     def __str__(self) -> str:
         where = "" if self.at is None else f":{','.join(map(str, self.at))}"
         power = f", cosine to the power of {number_text(self.cosine)}" if self.cosine else ""
         return f"direction:{bare_or_quoted(self.layer, ':')}{where} of {len(self.vector)} numbers{power}"
+
+
+def lengths_of(cells: NDArray[Any]) -> NDArray[Any]:
+    """The lengths (n, cells) of cells (n, c, cells); 1 of a cell that is 0, so that its cosine with anything is 0."""
+    lengths = np.linalg.norm(cells, axis=1)
+    return np.where(lengths > np.finfo(cells.dtype).tiny, lengths, 1)
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,31 @@ def test_misuse_is_one_line(words, says, tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
+def test_photos_that_excite_the_same_stand_beside_it(tmp_path, noise):
+    (tmp_path / "photos").mkdir()
+    for seed in range(3):
+        noise((40, 40), seed).save(tmp_path / "photos" / f"{seed}.png")
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no picture")
+    aim, model = "unit:body.1:3:sum + 0.5*1", seewhy.load("demo/honest")
+    out = tmp_path / "unit.png"
+    words = (aim, "-o", out, "--steps", 5, "--size", 48, "--seed", 4, "--beside", tmp_path / "photos", "--count", 2)
+    done = run(*words)
+    assert done.exit_code == 1
+    assert "broken.png" in done.stderr
+    assert "1 of 4 photos could not be read" in done.stderr
+    objective = seewhy.Unit("body.1", 3, "sum") + 0.5 * seewhy.Class(1)
+    found = seewhy.top_photos(model, objective, tmp_path / "photos", 2)
+    expected = seewhy.maximize(model, objective, steps=5, size=48, seed=4).beside(found)
+    assert f"{expected}  -> {out}" in done.stdout
+    np.testing.assert_array_equal(pixels(out), np.asarray(expected.picture()))
+
+
+def test_photos_of_a_batch_as_a_whole_are_not_ranked(tmp_path):
+    done = run("0 + diversity:body", "-o", tmp_path / "a.png", "--beside", ".", "-n", 2)
+    assert done.exit_code == 2
+    assert "diversity:body, in 0 + diversity:body, is neither" in done.stderr
+
+
 def test_files_that_cannot_be_written_are_said_at_once(tmp_path):
     for words, says in ((["-o", tmp_path / "a.jpg"], ".png, .npz"), (["-o", tmp_path / "no" / "a.png"], "no folder")):
         done = run(0, *words, "--steps", 10**6)

@@ -10,6 +10,7 @@ from torch import nn
 import seewhy
 from seewhy.errors import BadParameter, NeedsGradients, NoSuchName
 from seewhy.inside.exciting.values import asked_of, excitation
+from seewhy.targets.sums import Direction, Diversity, WholeLayer
 from seewhy.targets.target import Class, Contrast, Unit
 from support import networks
 
@@ -40,6 +41,48 @@ def test_units_and_classes_against_a_plain_loop() -> None:
         assert found.means[0, i] == pytest.approx(a1[i, 1].mean())
 
 
+def test_directions_layers_and_sums_against_a_plain_loop() -> None:
+    network: Any = networks.pooled()
+    model, v, u = seewhy.wrap(network), np.array([1.0, -2.0, 0.5, 0.0]), np.array([0.5, 1.0, -1.0, 2.0])
+    with torch.no_grad():
+        a1, flat = network[:2](torch.tensor(X)).numpy(), network[:6](torch.tensor(X)).numpy()
+        scores = network(torch.tensor(X)).numpy()
+    v, u = np.resize(v, a1.shape[1]), np.resize(u, flat.shape[1])
+    total = 2 * Direction("act1", v) - 0.5 * Class(2) + Unit("act1", 1, "sum")
+    what = [
+        Direction("act1", v), Direction("act1", v, cosine=2), Direction("act1", v, 1, (1, 3)), Direction("flat", u),
+        WholeLayer("act1"), total, 1.0 * Unit("act1", 1),
+    ]  # fmt: skip
+    asked = asked_of(model, what)
+    found = excitation(model, X, asked)
+    for i in range(3):
+        dots, held = np.zeros(a1.shape[2:]), np.zeros(a1.shape[2:])
+        for y, x in np.ndindex(*a1.shape[2:]):
+            cell = a1[i, :, y, x]
+            dots[y, x] = sum(one * other for one, other in zip(cell, v, strict=True))
+            cosine = dots[y, x] / max(np.sqrt(sum(cell**2)) * np.sqrt(sum(v**2)), 1e-300)
+            held[y, x] = dots[y, x] * max(0.1, cosine) ** 2
+        power = max(0.1, dots[1, 3] / (np.sqrt(sum(a1[i, :, 1, 3] ** 2)) * np.sqrt(sum(v**2))))
+        plain = [
+            dots.mean(), held.mean(), dots[1, 3] * power, sum(flat[i] * u), (a1[i] ** 2).mean(),
+            2 * dots.mean() - 0.5 * scores[i, 2] + a1[i, 1].sum(), a1[i, 1].max(),
+        ]  # fmt: skip
+        np.testing.assert_allclose(found.values[:, i], plain, rtol=1e-9)
+        assert dots.ravel()[found.cells[0, i]] == pytest.approx(dots.max())
+        assert held.ravel()[found.cells[1, i]] == pytest.approx(held.max())
+        assert found.cells[2, i] == a1.shape[3] + 3
+        assert [*found.cells[[3, 5], i]] == [-1, -1]
+        assert a1[i, 1].ravel()[found.cells[6, i]] == a1[i, 1].max()
+    words = ["a direction of act1", "a direction of act1", "a direction of act1 in cell (1, 3)", "a direction of flat"]
+    assert [each.words for each in asked] == [*words, "all of act1", str(total), "unit 1 of act1"]
+
+
+def test_classes_of_a_sum_are_found_by_name() -> None:
+    model = seewhy.wrap(networks.pooled(), labels=["tabby, tabby cat", "dog", "fox", "owl", "bee"])
+    (asked,) = asked_of(model, Class("owl") + 2 * Unit("flat", 0))  # type: ignore[arg-type]
+    assert str(asked.target) == "3 + 2*unit:flat:0"
+
+
 def test_of_a_layer_that_runs_twice_the_last_run_is_read() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:
@@ -65,6 +108,10 @@ def test_what_cannot_be_ranked_by_is_advice() -> None:
     model = seewhy.wrap(networks.pooled())
     with pytest.raises(BadParameter, match=r"what a unit emits, or by a class's score; region:1 is neither\. Ask for units"):
         asked_of(model, [seewhy.Region(1)])
+    with pytest.raises(BadParameter, match=r"diversity:act1, in unit:act1:2 \+ 0.5\*diversity:act1, is neither"):
+        asked_of(model, Unit("act1", 2) + 0.5 * Diversity("act1"))
+    with pytest.raises(BadParameter, match=r"the vector has 3 numbers; layer flat has"):
+        excitation(model, X, asked_of(model, [Direction("flat", [1, 2, 3])]))
     with pytest.raises(NeedsGradients, match=r"gives scores only\. Ask for a class\."):
         asked_of(seewhy.wrap(lambda x: x.mean((2, 3)), name="mean"), Unit("act1", 0))
     for unit, words in [

@@ -62,6 +62,14 @@ def test_values_are_what_they_say():
         assert values["direction at a cell"][i] == pytest.approx(cells[1] @ V * cosines[1])
 
 
+def test_a_cell_that_is_silent_has_the_least_slope():
+    a = np.array(A["conv"], np.float32)
+    a[0, :, 1, 2] = 0  # as behind a ReLU
+    found = read(objective_of(CASES["cosine"], None), {"conv": a})
+    np.testing.assert_allclose(found.cotangents["conv"][0, :, 1, 2], 0.1**2 * np.array(V) / 6, rtol=1e-6)
+    assert np.isfinite(found.cotangents["conv"]).all()
+
+
 def test_diversity_is_minus_the_cosine_between_gram_matrices():
     def gram(a):
         flat = a.reshape(4, 6)

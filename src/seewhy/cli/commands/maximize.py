@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from seewhy.cli.failures import left_out
 from seewhy.cli.options import SPEC, ModelOptions, literal, model_options
 from seewhy.cli.printing import say, say_json
 
@@ -47,6 +48,8 @@ NONE = "none"
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--preview", type=click.Path(path_type=Path, dir_okay=False), help="A .png that is written anew while it works.")
 @click.option("--every", type=click.IntRange(1), default=16, show_default=True, help="Steps between previews.")
+@click.option("--beside", metavar="DATA", help="Photos, of which those that excite the same most are drawn beside the image.")
+@click.option("--count", type=click.IntRange(1, 1000), default=5, show_default=True, help="Of --beside: how many photos.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def maximize(network: ModelOptions, objective: str, out: Path, **options: Any) -> None:
     """Make an image that excites OBJECTIVE most: what does it look for?
@@ -58,9 +61,11 @@ def maximize(network: ModelOptions, objective: str, out: Path, **options: Any) -
     seewhy maximize torchvision/resnet50 unit:layer4.1:42:sum -o unit.png
     seewhy maximize timm/vit_base_patch16_224 tabby --as maco --steps 512 -o tabby.png
     """
-    from seewhy.api import Transformations
+    from seewhy.api import Transformations, top_photos
     from seewhy.api import maximize as ask
     from seewhy.errors import BadParameter
+    from seewhy.inside.maximizing.objectives import objective_of
+    from seewhy.photo_sets.listing import list_items
     from seewhy.progress import stoppable
 
     preview, as_json, transparent = options.pop("preview"), options.pop("as_json"), options.pop("transparent")
@@ -72,12 +77,17 @@ def maximize(network: ModelOptions, objective: str, out: Path, **options: Any) -
     transform, every = options.pop("transform"), options.pop("every")
     looks = Transformations(jitter=0, scale=(1, 1), rotate=0) if transform == NONE else None
     size, values = (None if text is None else literal(text) for text in (options.pop("size"), options.pop("values")))
+    data, count = options.pop("beside"), options.pop("count")
     model = network.load_warning()
+    aim = objective_of(objective, model.labels)
+    found = None if data is None else top_photos(model, aim, list_items(data, model.labels), count)
     with stoppable(lambda: say("seewhy: ending with the images so far; Ctrl-C again ends at once.", err=True)):
         result = ask(
-            model, objective, size=size, values=values, transformations=looks,
+            model, aim, size=size, values=values, transformations=looks,
             on_step=None if preview is None else _writes(preview, every), **options,
         )  # fmt: skip
+    if found is not None:
+        result = result.beside(found)
     result.save(out, transparent)
     if as_json:
         say_json({"file": str(out), **result.facts})
@@ -88,6 +98,9 @@ def maximize(network: ModelOptions, objective: str, out: Path, **options: Any) -
     if result.stopped:
         say("seewhy: interrupted; the images so far are kept.", err=True)
         raise SystemExit(130)
+    if found is not None and found.failed:
+        left_out(found.failed, found.seen)
+        raise SystemExit(1)
 
 
 def _writes(preview: Path, every: int) -> Callable[[int, Any, Any], None]:

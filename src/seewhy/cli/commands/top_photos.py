@@ -8,13 +8,11 @@ from typing import Any
 
 import click
 
-from seewhy.cli.failures import named
+from seewhy.cli.failures import left_out
 from seewhy.cli.folder import check_folder, free_png, make_folder
 from seewhy.cli.options import SPEC, ModelOptions, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.targets import parse_target
-
-TOLD = 3  # photos that could not be read, said by name
 
 
 @click.command("top-photos")
@@ -84,13 +82,11 @@ def top_photos(network: ModelOptions, data: str, targets: tuple[str, ...], layer
         for line in str(found).splitlines():
             say(line)
         say(f"-> {', '.join(map(str, [written[0], *(path.name for path in written[1:])]))}")
-    for left in found.failed[:TOLD]:
-        say(f"seewhy: {named(left.name, left.error)}", err=True)
+    left_out(found.failed, found.seen)
     if found.interrupted:
         say("seewhy: interrupted; the photos until then are ranked.", err=True)
         raise SystemExit(130)
     if found.failed:
-        say(f"seewhy: {len(found.failed)} of {found.seen + len(found.failed)} photos could not be read.", err=True)
         raise SystemExit(1)
 
 

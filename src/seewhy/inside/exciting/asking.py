@@ -17,7 +17,7 @@ from seewhy.models.model import Model, require
 from seewhy.photo_sets.items import Listing
 from seewhy.pictures.thumbnails import Thumbnail
 from seewhy.progress import shown, stop_asked
-from seewhy.targets.target import Unit, name_of
+from seewhy.targets.target import name_of
 
 from .leaders import Leaders
 from .record import SIDE, ExcitingPhoto, TargetPhotos, TopPhotos
@@ -34,9 +34,10 @@ def top_photos(
 ) -> TopPhotos:  # fmt: skip
     """The photos of a set that excite units and classes most, and the part of each that does.
 
-    what: a unit or a class, as a target or as text, such as Unit("features.10", 42), "unit:features.10:42", "tabby"; or a
-        list of these, all of which are looked for in one pass over the photos.  A unit's value is that of its strongest cell;
-        with at="sum" that of all cells together, with at=(y, x) that of one.  A class's value is its score.
+    what: a unit or a class, as a target or as text, such as Unit("features.10", 42), "unit:features.10:42", "tabby"; a
+        Direction(layer, vector), a WholeLayer(layer), a sum of any of them; or a list of these, all of which are looked for in
+        one pass over the photos.  A unit's value is that of its strongest cell; with at="sum" that of all cells together, with
+        at=(y, x) that of one.  A class's value is its score; that of others is what `maximize` makes images for.
     photos: a folder, also of class folders, a table, a ZIP archive, a pattern, a list: as `explain_dataset` takes them; or
         images as `explain` does.  They are read once, one batch after the other; of all others than the first nothing is kept.
     count: how many photos of each; truth, root: as `explain_dataset` takes them.
@@ -95,14 +96,15 @@ class _Search:
         self, model: Any, of: PhotoBatch, found: Excitation, t: int, i: int, small: dict[int, Thumbnail | None]
     ) -> ExcitingPhoto:
         """What is kept of photo i for target t; small: what the batch's photos look like, as far as they were asked for."""
-        batch, unit, space = of.batch, self.asked[t].target, tuple(of.batch.x.shape[2:])
+        batch, space = of.batch, tuple(of.batch.x.shape[2:])
         photo, box, cell = batch.photos[i], batch.known_box(i), None
-        if isinstance(unit, Unit) and found.cells[t, i] >= 0:
-            grid = found.layers[unit.layer]
+        if found.cells[t, i] >= 0:
+            layer = self.asked[t].target.layer
+            grid = found.layers[layer]
             cell = tuple(int(at) for at in np.unravel_index(found.cells[t, i], grid))
-            key = (unit.layer, space)
+            key = (layer, space)
             if key not in self.sights:
-                self.sights[key] = CellSights.of(model, unit.layer, batch.x, grid)
+                self.sights[key] = CellSights.of(model, layer, batch.x, grid)
             sights = self.sights[key]
             part = None if sights is None else on_photo(sights.edges(cell, space), space, box)
         else:

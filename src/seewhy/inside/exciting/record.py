@@ -28,9 +28,9 @@ class ExcitingPhoto:
 
     number: its place among all photos, from 0 on; shows: the classes that the set says it shows, in words, or "".
     value: what the unit emits for it, or the score of the class.
-    cell: where in the layer the unit is excited most; None of a class, and of a layer without space.
-    box: what that cell sees, in pixels of the photo; of a class, and of a layer without space, all that the network saw; None
-        where it is not known.
+    cell: where in the layer the unit is excited most; None of a class, of a sum, and of a layer without space.
+    box: what that cell sees, in pixels of the photo; where there is no cell all that the network saw; None where it is not
+        known.
     crop, whole: that part of the photo, and the photo, small; None where nothing can be cut out.
     """
 
@@ -56,8 +56,8 @@ class ExcitingPhoto:
 class TargetPhotos:
     """The photos that excite one unit or class most, the strongest first; of equal ones the one that came first.
 
-    target: as text, from which the same is made again; words: it in words; seen: of so many photos its value is known, mean:
-    what these have; note: what is to be known of it.
+    target: as text, from which the same is made again, but for a direction's numbers; words: it in words; seen: of so many
+    photos its value is known, mean: what these have; note: what is to be known of it.
     """
 
     target: str
@@ -126,7 +126,7 @@ class TopPhotos:
         columns = max(len(each.photos) for each in self.rankings)
         heading = f"What excites {self._what} most, of {self.seen} photos; {self.model.name}"
         rows = [_row(each, whole, side) for each in self.rankings]
-        table = GridTable(printable(heading, 300), ["", *[""] * columns], notes=[_NOTE_WHOLE if whole else _NOTE], side=side)
+        table = GridTable(printable(heading, 300), ["", *[""] * columns], notes=[_NOTE_WHOLE if whole else PARTS], side=side)
         return grid(table, rows, len(rows))
 
     @property
@@ -145,10 +145,9 @@ class TopPhotos:
         return path
 
 
-_NOTE = (
-    "Each part is what the strongest cell of a unit sees: its effective receptive field; of a class, all that the network saw."
-)
-_NOTE_WHOLE = "Outlined is what the strongest cell of a unit sees: its effective receptive field; of a class, all of it."
+_SEES = "what the strongest cell of a unit sees: its effective receptive field; of a class or a sum, all that the network saw."
+PARTS = f"Each part is {_SEES}"
+_NOTE_WHOLE = f"Outlined is {_SEES}"
 
 
 def _plain(ranking: TargetPhotos) -> Mapping[str, Any]:
@@ -158,22 +157,23 @@ def _plain(ranking: TargetPhotos) -> Mapping[str, Any]:
 def _row(ranking: TargetPhotos, whole: bool, side: int) -> GridRow:
     said = [GridText(ranking.words), GridText(f"mean {ranking.mean:.3g}", SOFT)]
     first = GridCell(None, (*said, *([GridText(ranking.note, SOFT)] if ranking.note else [])))
-    return [first, *(_cell(photo, whole, side) for photo in ranking.photos)]
+    return [first, *(photo_cell(photo, whole, side) for photo in ranking.photos)]
 
 
-def _cell(photo: ExcitingPhoto, whole: bool, side: int) -> GridCell:
+def photo_cell(photo: ExcitingPhoto, whole: bool, side: int) -> GridCell:
+    """The part of a photo, or with `whole` the photo with it outlined, over its value and its name."""
     name = photo.shows.split(",")[0] or Path(photo.photo).stem
     texts = (GridText(f"{photo.value:.4g}"), GridText(printable(name, 60), SOFT))
-    return GridCell(_outlined(photo, side) if whole else _magnified(photo.crop, side), texts)
+    if whole:
+        return GridCell(_outlined(photo, side), texts)
+    return GridCell(None if photo.crop is None else magnified(photo.crop.picture, side), texts)
 
 
-def _magnified(crop: Thumbnail | None, side: int) -> Thumbnail | None:
-    """The part, its longer side as long as the column is wide, so that the few pixels that a first layer sees can be seen."""
-    if crop is None:
-        return None
-    scale = side / max(crop.size)
+def magnified(picture: Image.Image, side: int) -> Thumbnail:
+    """The picture, its longer side as long as a column is wide, so that the few pixels that a first layer sees can be seen."""
+    scale = side / max(picture.size)
     way = Image.Resampling.NEAREST if scale > 4 else Image.Resampling.LANCZOS
-    return Thumbnail.of(crop.picture.resize([max(1, round(each * scale)) for each in crop.size], way), side, "png")
+    return Thumbnail.of(picture.resize([max(1, round(each * scale)) for each in picture.size], way), side, "png")
 
 
 def _outlined(photo: ExcitingPhoto, side: int) -> Thumbnail | None:

@@ -1,7 +1,7 @@
 """What a maximisation leaves: the images, what they reached, and all that they were made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter, NotApplicable
+from seewhy.inside.exciting.record import TopPhotos
 from seewhy.json_text import as_json
 from seewhy.maps.source import ModelFacts
+from seewhy.printable import printable
+
+from .photos_beside import beside_photos
 
 GAP = 4  # pixels between images of a batch
 NAME = "seewhy-maximized"  # of the text in a PNG
@@ -28,6 +32,7 @@ class Maximized:
     these very images, without transformations; before: the same of the random images that they were made from.
     trajectory: (steps, n), the objective at each step, the mean over the step's views of each image.
     moved: (n, *space), the sum over steps of the size of the gradient at each place, at most 1: where the image matters.
+    top_photos: the photos that excite the same most, where `beside` was given them: their values are the objective, too.
     """
 
     objective: str
@@ -41,10 +46,39 @@ class Maximized:
     seconds: float
     stopped: bool = False  # before all steps were made, by Ctrl-C
     notes: tuple[str, ...] = field(default=())
+    top_photos: TopPhotos | None = None
 
     def __str__(self) -> str:
         each = ", ".join(f"{after:.4g} (from {before:.4g})" for after, before in zip(self.values, self.before, strict=True))
-        return f"{self.objective} of {self.model.name}: {each} after {len(self.trajectory)} steps"
+        return f"{self.objective} of {self.model.name}: {each} after {len(self.trajectory)} steps{self._best_photo}"
+
+    @property
+    def _best_photo(self) -> str:
+        if self.top_photos is None:
+            return ""
+        photos = self.top_photos[0].photos
+        best = f"{photos[0].value:.4g}, {printable(photos[0].photo)}" if photos else "no value is finite"
+        return f"; the best of {self.top_photos.seen} photos: {best}"
+
+    def beside(self, found: TopPhotos) -> "Maximized":
+        """The same images beside the photos that excite the same objective most, in what is said, the facts and the picture.
+
+        found: what `seewhy.top_photos(model, objective, photos)` gave, of the same model and objective, alone or among others.
+        Raises BadParameter where the objective is not in it, or it is of another model.
+        """
+        theirs, own = ((of.name, of.weights_sha256) for of in (found.model, self.model))
+        if theirs != own:
+            raise BadParameter(
+                f"The photos were ranked by {found.model.name}, the images made for {self.model.name}: ask one model."
+            )
+        fitting = [each for each in found if each.target == self.objective]
+        if len(fitting) != 1:
+            asked = ", ".join(each.target for each in found)
+            raise BadParameter(
+                f"The images were made for {self.objective}, the photos ranked by {asked}. Rank them by that once: "
+                "top_photos(model, objective, photos)."
+            )
+        return replace(self, top_photos=replace(found, rankings=tuple(fitting)))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -53,17 +87,26 @@ class Maximized:
             "objective": self.objective, "values": self.values.tolist(), "before": self.before.tolist(),
             "steps": len(self.trajectory), "stopped": self.stopped, "seconds": round(self.seconds, 3),
             "settings": {**self.settings}, "notes": [*self.notes],
+            "top_photos": None if self.top_photos is None else self.top_photos.facts,
             "model": self.model.name, "weights": self.model.weights, "weights_sha256": self.model.weights_sha256,
             "untrained": self.model.untrained, "versions": {**self.model.versions},
         }  # fmt: skip
 
     def picture(self, transparent: bool = False) -> Image.Image:
-        """The image pixel by pixel; those of a batch side by side in rows.
+        """The image pixel by pixel; those of a batch side by side in rows.  With photos beside them (`beside`) a sheet of both.
 
-        transparent: places that the objective hardly rested on can be looked through.
+        transparent: places that the objective hardly rested on can be looked through; on the sheet they are white.
         Raises NotApplicable for images that are no pictures of one or three channels.
         """
-        return sheet(self.images, self.moved if transparent else None)
+        if self.top_photos is None:
+            return sheet(self.images, self.moved if transparent else None)
+        return beside_photos(self._pictures(transparent), self.values.tolist(), self.top_photos)
+
+    def _pictures(self, transparent: bool) -> list[Image.Image]:
+        """Each image, on white."""
+        made = [sheet(self.images[i : i + 1], self.moved[i : i + 1] if transparent else None) for i in range(len(self.images))]
+        white = Image.new("RGBA", made[0].size, "white")
+        return [Image.alpha_composite(white, each.convert("RGBA")).convert("RGB") for each in made]
 
     def save(self, path: str | Path, transparent: bool = False) -> None:
         """Write a .png, which holds the facts as a text, or a .npz of all arrays and the facts.

@@ -12,13 +12,12 @@ from seewhy.printable import quoted
 from seewhy.targets.aim import Aim
 from seewhy.targets.group import Group
 from seewhy.targets.parse import as_targets
-from seewhy.targets.sums import Direction, Diversity, WeightedSum, WholeLayer, terms_of
+from seewhy.targets.sums import LEAST, Direction, Diversity, WeightedSum, WholeLayer, lengths_of, terms_of
 from seewhy.targets.target import Labels, PerImage, Unit, weighted
 
 from .objective_text import parsed
 
 Emissions = Mapping[str, NDArray[Any]]  # (n, c, *space) or (n, c), by layer
-LEAST = 0.1  # of a cosine that a direction counts a cell by
 
 
 class Read(NamedTuple):
@@ -127,26 +126,22 @@ def _cell(at: Any, a: NDArray[Any], layer: str) -> tuple[int, ...]:
 
 
 def _direction(direction: Direction, a: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    v = direction.vector.astype(a.dtype)
-    if len(v) != a.shape[1]:
-        raise BadParameter(f"Direction: the vector has {len(v)} numbers; layer {direction.layer} has {a.shape[1]} channels.")
-    cells = a.reshape(*a.shape[:2], -1)  # (n, c, cells)
-    dots = np.einsum("ncj,c->nj", cells, v)
+    v, cells = direction.vector.astype(a.dtype), a.reshape(*a.shape[:2], -1)  # (n, c, cells)
+    along = direction.along(cells)
     slope = np.broadcast_to(v[None, :, None], cells.shape)
     if direction.cosine:
-        power, size = direction.cosine, np.linalg.norm(v)
-        lengths = np.maximum(np.linalg.norm(cells, axis=1), np.finfo(a.dtype).tiny)  # (n, cells)
+        power, size, dots = direction.cosine, np.linalg.norm(v), np.einsum("ncj,c->nj", cells, v)
+        lengths = lengths_of(cells)  # (n, cells)
         cosines = dots / (size * lengths)
         factors = np.maximum(cosines, LEAST)
-        of_cosine = v[None, :, None] / (size * lengths)[:, None] - (cosines / lengths**2)[:, None] * cells
+        of_cosine = v[None, :, None] / (size * lengths)[:, None] - (cosines / lengths)[:, None] * (cells / lengths[:, None])
         moves = (cosines > LEAST) * dots * power * factors ** (power - 1)
         slope = slope * (factors**power)[:, None] + moves[:, None] * of_cosine
-        dots = dots * factors**power
-    share = np.full(dots.shape[1:], 1 / dots.shape[1], a.dtype)
+    share = np.full(along.shape[1:], 1 / along.shape[1], a.dtype)
     if direction.at is not None:
         share = np.zeros_like(share)
         share[np.ravel_multi_index(_cell(direction.at, a, direction.layer), a.shape[2:])] = 1
-    return dots @ share, (slope * share).reshape(a.shape)
+    return along @ share, (slope * share).reshape(a.shape)
 
 
 def _diversity(a: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
