@@ -43,6 +43,7 @@ from seewhy.cli.commands.top_photos import top_photos
 from seewhy.cli.commands.trust import trust
 from seewhy.cli.commands.units import units
 from seewhy.cli.commands.verify import verify
+from seewhy.cli.commands.written import written
 
 from .failures import PHOTO, named
 from .pipes import hold_open, output_guard
@@ -97,7 +98,7 @@ def main(debug: bool) -> None:
 COMMANDS = (
     explain, localize, segment, evidence, audit, attention, activations, filters, doctor, trust, compare, sanity, game,
     detections, drift, verify, run, report, diff, share, labels, layers, units, maximize, export, features, tcav, top_photos,
-    concepts, embed, neighbours, dream, invert, methods, metrics, demo,
+    concepts, embed, neighbours, dream, invert, written, methods, metrics, demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
