@@ -78,6 +78,8 @@ def raw_scores(part: Tensor, n: int, output: Any) -> Tensor:
         part = part.flatten(1)
     if part.ndim != 2 or len(part) != n:
         dense = "of a dense output or a sequence make scores first, such as the mean over a region or one word's"
+        if part.ndim == 3:  # as logits (n, tokens, vocabulary)
+            dense = f'of a text that a network writes ask for target="token:WORD"; {dense}'
         shape = _held(output)
         raise BadNetwork(
             f"The network gives {shape} for {n} image{'s' * (n != 1)}. Methods need scores (n, k); {dense}: "

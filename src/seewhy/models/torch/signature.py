@@ -26,7 +26,10 @@ def advice(network: nn.Module, args: Sequence[Any], options: Mapping[str, Any], 
     """
     how = ""
     with suppress(TypeError, ValueError):  # of a network without a signature
-        how = _by_signature(signature(network.forward), args, options, error, given)
+        takes = signature(network.forward)
+        if not given and callable(getattr(network, "generate", None)) and next(iter(takes.parameters), "") in IMAGES:
+            return ' It writes text about an image: explain a word of that, target="token:WORD".'
+        how = _by_signature(takes, args, options, error, given)
     return how or inside(network, error)
 
 

@@ -26,6 +26,7 @@ from .weights import fill, read_weights
 
 DENSE = ("ForObjectDetection", "ForSemanticSegmentation", "ForDepthEstimation")  # ends of the names of those for boxes, maps
 SCORING, OF_CLIPS = "ForImageClassification", "ForVideoClassification"  # in the name of an architecture that ends in scores
+WRITERS = ("BlipForConditionalGeneration", "VisionEncoderDecoderModel")  # of a text about an image that they are given alone
 TOWERS = ("Model", "ModelWithProjection")  # ends of the names of those that end in an embedding
 WORDS = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 
@@ -34,7 +35,7 @@ def hugging_face(request: Request) -> Loaded:
     """The network of `hf/ORG/NAME` or of a folder.
 
     A classifier of images or videos gives scores, a detector boxes, a segmenter maps, a vision tower the numbers of its
-    embedding; a network that also has a text tower comes with its tokenizer.
+    embedding; a network that also has a text tower, and one that writes captions, comes with its tokenizer.
     """
     folder = folder_of(request)
     config = read_settings(file_in(folder, "config.json", request.trust) or folder / "config.json")
@@ -54,10 +55,10 @@ def _of_transformers(transformers: Any, folder: Path, config: dict[str, Any], re
             prepare, remark = _prepared(transformers, read, configuration, request)
             if OF_CLIPS in kind.__name__ and prepare is not None:
                 prepare = ClipFit(prepare, getattr(configuration, "num_frames", 16))
-            tokenizer = None if scores or not _towers(network) else _tokenizer(transformers, read, request)
+            tokenizer = _tokenizer(transformers, read, request) if _towers(network) or kind.__name__ in WRITERS else None
     if scores:
         return Loaded(network, prepare, _labels(configuration), source + remark)
-    if _towers(network):
+    if _towers(network) or kind.__name__ in WRITERS:
         return Loaded(network, prepare, None, source + remark, {"tokenizer": tokenizer})
     what = {"name": f"{request.spec} (its scores are the numbers of an embedding)", "output": output, "task": "regression"}
     tower = network.vision_model if hasattr(configuration, "vision_config") else network
@@ -106,6 +107,8 @@ def _kind(transformers: Any, configuration: Any, request: Request) -> tuple[Any,
     """The class of the network, and whether it gives scores of classes: of the image, of boxes or of places."""
     name = (configuration.architectures or [SCORING])[0]
     kind = getattr(transformers, name, None)
+    if name in WRITERS:
+        return kind, False
     if SCORING in name:
         return kind or transformers.AutoModelForImageClassification, True
     if kind is not None and OF_CLIPS in name and _sees(kind, configuration):
@@ -114,6 +117,13 @@ def _kind(transformers: Any, configuration: Any, request: Request) -> tuple[Any,
         return kind, True
     if kind is not None and name.endswith(TOWERS) and _sees(kind, configuration):
         return kind, False
+    if kind is not None and kind.can_generate() and _sees(kind, configuration):
+        raise BadNetwork(
+            f"{request.spec} is a {name}, which writes about an image what it is asked in words, and a name says no question. "
+            "Say it in a file of Python, net.py: a function that returns wrap(network, prepare, "
+            "inputs={**processor(text=QUESTION, images=ANY, return_tensors='pt'), 'pixel_values': seewhy.IMAGE}, "
+            "tokenizer=processor), as docs/vision_language.md shows it whole; then load('net.py:FUNCTION')."
+        )
     raise BadNetwork(
         f"{request.spec} is a {name}, which gives neither scores of classes (of image, boxes or places) nor one embedding. "
         "In Python, wrap(network, output=...) explains any score (n, k) that you make of what it gives."
@@ -154,6 +164,8 @@ def _network(transformers: Any, kind: Any, configuration: Any, folder: Path, req
     left = _left(network, info["unexpected_keys"], files[0])
     if not request.trust and (folder / "adapter_config.json").exists():
         left += " (leaving the adapter beside them: merge it into the weights to explain it)"
+    if kind.__name__ in WRITERS and (writing := file_in(folder, "generation_config.json", request.trust)):
+        network.generation_config = transformers.GenerationConfig.from_dict(cleaned(read_settings(writing), str(writing)))
     return network.float(), output, f"{files[0].name} {hashed}{left}"
 
 
