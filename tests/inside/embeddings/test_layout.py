@@ -127,3 +127,9 @@ def test_the_others_where_they_are_installed_keep_groups_together_too(clouds, ho
     one = laid_out(clouds, how)
     assert neighbour_purity(one.points, KINDS, 5)[0] > 0.9
     np.testing.assert_array_equal(one.points, laid_out(clouds, how).points)
+
+
+def test_one_feature_alone_is_laid_out_too():
+    rows = np.repeat([0.0, 10.0], 20)[:, None] + np.random.default_rng(0).normal(0, 1, (40, 1))
+    points = laid_out(rows, metric="euclidean").points
+    assert neighbour_purity(points, np.repeat([0, 1], 20), 5)[0] > 0.95  # by chance 0.49

@@ -45,6 +45,15 @@ def test_the_nearest_are_those_of_a_plain_loop(metric, monkeypatch):
         assert distances == pytest.approx([distance for distance, _ in slow[:6]])
 
 
+def test_what_all_vectors_have_in_common_costs_no_digits():
+    rng = np.random.default_rng(0)
+    near = rng.normal(size=(40, 6))
+    found = nearest_others(near + 2.0**30, 3, "euclidean")
+    apart = np.linalg.norm((near + 2.0**30)[:, None] - (near + 2.0**30)[None], axis=2) + np.diag(np.full(40, np.inf))
+    np.testing.assert_array_equal(found.places, apart.argsort(1)[:, :3])
+    np.testing.assert_allclose(found.distances, np.sort(apart, 1)[:, :3], rtol=1e-6)
+
+
 def test_the_nearest_others_leave_out_the_vector_itself_and_not_its_copies():
     rows = np.array([[0.0, 1.0], [0.0, 2.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     found = nearest_others(rows, 2, "euclidean")

@@ -84,6 +84,8 @@ def laid_out(
             f"All {n} photos have the same features, so there is nothing to lay out: one photo many times, or a layer that "
             "emits the same whatever it sees?"
         )
+    if rows.shape[1] == 1:  # all begin at two principal components, and the second is of no length
+        rows = np.pad(rows, ((0, 0), (0, 1)))
     params: dict[str, Any] = {"seed": seed, "metric": metric}
     told, versions = list[str](), dict[str, str]()
     if how == "pca":

@@ -60,6 +60,9 @@ def nearest(vectors: Floats, queries: Floats, count: int, metric: str = "cosine"
     rows, asked = np.asarray(vectors, np.float64), np.asarray(queries, np.float64)
     if metric == "cosine":
         rows, asked = unit(rows), unit(asked)
+    elif len(rows):
+        middle = rows.mean(0)  # what all have in common would take the digits of what they differ in
+        rows, asked = rows - middle, asked - middle
     squares, count = (rows * rows).sum(1), min(count, len(rows))
     places, distances = np.empty((len(asked), count), np.intp), np.empty((len(asked), count))
     step = max(1, ROOM // (8 * max(1, len(rows))))
