@@ -5,6 +5,7 @@ import pytest
 
 import seewhy
 from seewhy import METHODS, Estimate
+from seewhy.errors import NotFinite
 from seewhy.maps.regions import Regions
 from support import networks
 
@@ -78,10 +79,11 @@ def test_a_tolerance_is_a_number_above_zero(method, tolerance):
 def test_where_the_score_is_no_number_no_variant_is_scored(method):
     network = networks.pooled()
     network.fc.bias.data[0] = np.nan
-    (heatmap,) = method(seewhy.wrap(network), X[:1], target=0)
-    assert not heatmap.values.any()
-    assert any("NaN" in said for said in heatmap.warnings)
-    assert heatmap.source.measured["forwards"] == 0
+    seen = list[int]()
+    network.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    with pytest.raises(NotFinite, match="which first arise at layer fc"):
+        method(seewhy.wrap(network), X[:1], target=0)
+    assert sum(seen) <= 3  # the image itself, and who is to blame
 
 
 def test_a_faster_copy_is_told_by_how_much_it_is_off(method):

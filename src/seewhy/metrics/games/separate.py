@@ -209,7 +209,7 @@ class SeparateCells:
             "gradients toward them: attention, biases, units and aims are not laid out as a grid."
         )
 
-    attended = biases = upto = with_flat_layers = grouped = aimed = _refused
+    attended = biases = upto = with_flat_layers = grouped = aimed = kernels = _refused
 
     def examine(self, x: Array) -> Examination:
         return self._refused()
