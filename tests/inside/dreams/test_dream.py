@@ -85,6 +85,15 @@ def test_a_unit_counts_in_all_of_its_cells_and_the_layer_is_the_middle_one(small
     assert str(dreamt_of(small, None)) == f"layer:{with_space[len(with_space) // 2]}"
 
 
+def test_by_default_nothing_is_dreamt_of_that_cannot_grow(photo: Image.Image) -> None:
+    """The mean square of what a LayerNorm emits is 1 whatever the image: its gradient is what rounding leaves."""
+    evened = [("first", nn.Conv2d(3, 4, 3)), ("even", nn.GroupNorm(1, 4)), ("last", nn.Conv2d(4, 4, 3))]
+    network = networks.stack(*evened, ("pool", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten())).eval()
+    model = seewhy.wrap(network, prepare=FIT)
+    assert dream(model, photo, "even", octaves=1, steps=3).values == pytest.approx(1, abs=1e-3)
+    assert str(dreamt_of(model.with_flat_layers(), None)) == "layer:last"
+
+
 def test_a_network_of_one_size_dreams_by_tiles(photo: Image.Image) -> None:
     """Of a linear one on 16x16 pixels each tile has its weights as gradient."""
     torch.manual_seed(0)

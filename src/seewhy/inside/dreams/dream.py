@@ -27,6 +27,7 @@ from .octaves import OctaveSize, Slope, jittered, octave_sizes, resized, sizes_i
 
 TILE = 640  # pixels a side of what goes through the network at once
 SMALLEST = (32, 32)  # pixels of an octave
+EVENED = ("LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "UnitNorm")  # in the kinds of layers
 
 
 @known_names()
@@ -98,9 +99,16 @@ def dreamt_of(model: Differentiable, what: Any) -> WeightedSum:
 
 
 def _usual(model: Differentiable) -> str:
-    """The layer in the middle of those that have space and that the scores rest on: motifs grow there, not edges or objects."""
+    """The layer in the middle of those that have space and that the scores rest on: motifs grow there, not edges or objects.
+
+    Not one that scales each image's activations to one mean square, for that cannot grow.
+    """
     spread = {name: row for name, row in model.layers().items() if len(row.shape) == 3 and min(row.shape[1:]) > 1}
-    layers = [name for name, row in spread.items() if row.connected and computes(row.kind)]
+    layers = [
+        name
+        for name, row in spread.items()
+        if row.connected and computes(row.kind) and not any(kind in row.kind for kind in EVENED)
+    ]
     if not layers:
         raise BadParameter("No layer of this network has space, so none is dreamt of by default: name a layer, or a class.")
     return layers[len(layers) // 2]
