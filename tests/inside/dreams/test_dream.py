@@ -107,6 +107,18 @@ def test_a_network_of_one_size_dreams_by_tiles(photo: Image.Image) -> None:
     assert tiny.settings["sizes"] == "20x16"
 
 
+def test_no_octave_is_too_small_for_the_network(photo: Image.Image) -> None:
+    """As AlexNet's, its strides leave nothing of 32 pixels; and where the photo itself is too small, it is enlarged for it."""
+    network = networks.stack(
+        ("strides", nn.Conv2d(3, 4, 11, stride=4)), ("act", nn.ReLU()), ("pool", nn.MaxPool2d(7)),
+        ("mean", nn.AdaptiveAvgPool2d(1)), ("flat", nn.Flatten()),
+    ).eval()  # fmt: skip
+    model = seewhy.wrap(network, prepare={**FIT, "size": 96, "crop": 96})
+    found = dream(model, photo.resize((120, 100)), "act", octaves=4, steps=1)
+    assert found.settings["sizes"] == "77x64, 86x71, 120x100"
+    assert dream(model, photo, "act", octaves=2, steps=1).settings["sizes"] == "80x64"
+
+
 def test_ctrl_c_leaves_what_is_drawn(small: Any, photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = iter([False] * 8 + [True])
     monkeypatch.setattr(dreaming, "stop_asked", lambda: next(asked))

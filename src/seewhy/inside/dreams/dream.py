@@ -1,5 +1,6 @@
 """dream(): what a network sees into a photo, drawn into it."""
 
+from collections.abc import Sequence
 from math import isfinite
 from numbers import Real
 from time import perf_counter
@@ -26,7 +27,7 @@ from .dreamt import Dream
 from .octaves import OctaveSize, Slope, jittered, octave_sizes, resized, sizes_in_words, tiled
 
 TILE = 640  # pixels a side of what goes through the network at once
-SMALLEST = (32, 32)  # pixels of an octave
+SMALLEST = 32  # pixels a side of an octave
 EVENED = ("LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "UnitNorm")  # in the kinds of layers
 
 
@@ -61,7 +62,7 @@ def dream(
     pixels = (np.asarray(picture.pixels, np.float32) / np.float32(255)).transpose(2, 0, 1)[None]
     slope = _slope(model, place, objective)
     with model.unchanged():
-        slope, least = _at_any_size(slope, model, place)
+        slope, least = _at_any_size(slope, model, place, layers_of(objective))
         sizes = octave_sizes(pixels.shape[2:], octaves, scale, least)  # type: ignore[arg-type]
         slope = jittered(slope, jitter, np.random.default_rng(seed))
         drawn, values, stopped = _drawn(slope, pixels, sizes, steps, step)
@@ -130,7 +131,9 @@ def _slope(model: Differentiable, place: NetworkInput, objective: WeightedSum) -
     return slope
 
 
-def _at_any_size(slope: Slope, model: Differentiable, place: NetworkInput) -> tuple[Slope, OctaveSize]:
+def _at_any_size(
+    slope: Slope, model: Differentiable, place: NetworkInput, layers: Sequence[str]
+) -> tuple[Slope, OctaveSize]:  # fmt: skip
     """The same of images of any size from the second thing returned on, (h, w): by tiles of the network's own size where it
     takes no other.
     """
@@ -145,7 +148,20 @@ def _at_any_size(slope: Slope, model: Differentiable, place: NetworkInput) -> tu
         sides = image.shape[2:]
         return slope(image) if max(sides) <= TILE else tiled(slope, (min(sides[0], TILE), min(sides[1], TILE)))(image)
 
-    return free, SMALLEST
+    return free, _least(model, place, layers, own)
+
+
+def _least(model: Differentiable, place: NetworkInput, layers: Sequence[str], own: OctaveSize) -> OctaveSize:
+    """The smallest octave: 32 pixels a side, or the first of 64, 128, ... of which the network leaves something; else its own."""
+    side = SMALLEST
+    while side < min(own):
+        try:
+            model.pulled(place.of(np.full((1, place.channels, side, side), 0.5, np.float32))[0], layers)
+        except BadNetwork:
+            side *= 2
+        else:
+            return side, side
+    return max(own[0], SMALLEST), max(own[1], SMALLEST)
 
 
 def _drawn(
