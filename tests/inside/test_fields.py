@@ -8,6 +8,7 @@ from torch import nn
 
 import seewhy
 from seewhy.inside.fields import EffectiveFields, effective_fields
+from seewhy.progress import stoppable
 from support import networks
 
 DRAW = np.random.default_rng(0)
@@ -32,6 +33,25 @@ def test_of_two_convolutions_it_is_their_kernels_convolved():
             composed = sum(convolve(w1[j, c], w2[k, j]) for j in range(4))
             np.testing.assert_allclose(found.mean[k, c][found.window()], composed, rtol=1e-10, atol=1e-14)
     np.testing.assert_allclose(found.strength, np.sqrt((found.mean**2).sum(1)), rtol=1e-10)  # every image has this gradient
+
+
+@pytest.mark.parametrize("last", [0, 2])
+def test_ctrl_c_leaves_the_mean_of_the_images_until_then(last):
+    """Asked for during the last image it changes nothing."""
+    model = seewhy.wrap(networks.pooled())
+    images = [*networks.images(3)]
+    with stoppable() as stop:
+
+        def given():
+            for place, image in enumerate(images):
+                yield image
+                if place == last:
+                    stop.set()
+
+        found = effective_fields(model, "act2", [2], given(), 99)
+    expected = effective_fields(model, "act2", [2], images[: last + 1], 99)
+    assert (found.images, found.stopped) == (last + 1, last == 0)
+    assert np.array_equal(found.mean, expected.mean)
 
 
 def test_mean_and_strength_over_images_are_those_of_each_gradient():

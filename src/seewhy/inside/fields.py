@@ -24,6 +24,7 @@ class EffectiveFields(NamedTuple):
     images: int  # over which it was averaged
     mean: Floats  # (units, c, *space): the mean gradient
     strength: Floats  # (units, *space): the root of the mean over images of the squared gradient, summed over channels
+    stopped: bool = False  # before all images were averaged over, by Ctrl-C
 
     def sides(self) -> Floats:
         """For each unit the side of the square (the cube) with as many pixels as its effective field; 0 where it has none."""
@@ -54,9 +55,11 @@ def effective_fields(
     Source: Luo, Li, Urtasun & Zemel 2016, Understanding the effective receptive field in deep convolutional neural networks.
     Raises BadParameter for units that there are not and images of several sizes, NotApplicable where no image can be had.
     """
-    done, mean, square = 0, None, None
+    done, stopped, mean, square = 0, False, None, None
     chosen, at, answering = tuple[int, ...](), tuple[int, ...](), None
     for image in images:
+        if stopped := bool(done) and stop_asked():
+            break
         x = np.asarray(image)[None]
         if answering is None:
             grid = _grid(model, layer, x)
@@ -74,11 +77,9 @@ def effective_fields(
             mean[start : start + len(g)] += g
             square[start : start + len(g)] += (g.astype(np.float64) ** 2).sum(1)
         done += 1
-        if stop_asked():
-            break
     if mean is None or square is None:
         raise NotApplicable("There is no image to take the gradient at.")
-    return EffectiveFields(chosen, at, done, mean / done, np.sqrt(square / done))
+    return EffectiveFields(chosen, at, done, mean / done, np.sqrt(square / done), stopped)
 
 
 def _grid(model: Differentiable, layer: str, x: NDArray[Any]) -> tuple[int, ...]:

@@ -128,7 +128,10 @@ def _fields(
             yield image
 
     try:
-        return effective_fields(model, layer, units, images(), count)
+        fields = effective_fields(model, layer, units, images(), count)
+        if fields.stopped:
+            notes.append(f"interrupted: the mean is over {fields.images} of the images")
+        return fields
     except NotApplicable as error:
         if kernels is None:
             raise

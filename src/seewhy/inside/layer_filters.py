@@ -49,6 +49,11 @@ class LayerFilters:
     notes: tuple[str, ...] = ()
 
     @property
+    def stopped(self) -> bool:
+        """Did Ctrl-C end it before the fields were averaged over all images?"""
+        return self.fields is not None and self.fields.stopped
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """All that is known of it but the numbers of kernels and fields, for JSON."""
         kernels, fields = self.kernels, self.fields
@@ -69,6 +74,7 @@ class LayerFilters:
             if fields is None
             else {"at": fields.at, "images": fields.images, "over": self.over, "seed": self.seed},
             "filters": rows,
+            "stopped": self.stopped,
             "notes": self.notes,
             "model": asdict(self.model),
         }

@@ -8,6 +8,7 @@ from PIL import Image
 
 import seewhy
 from seewhy.cli import app as command
+from seewhy.inside import fields
 
 
 def test_the_sheet_and_its_facts(tmp_path):
@@ -19,6 +20,17 @@ def test_the_sheet_and_its_facts(tmp_path):
     assert said["fields"] == {"at": [6, 6], "images": 1, "over": "noise", "seed": 3}
     assert [row["unit"] for row in said["filters"]] == [0, 1]
     assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), np.asarray(expected.picture()))
+
+
+def test_ctrl_c_leaves_the_images_that_are_done(tmp_path, monkeypatch):
+    monkeypatch.setattr(fields, "stop_asked", lambda: True)
+    words = ["filters", "demo/honest", "body.3.0", "-n", "2", "--samples", "9", "-o", str(tmp_path / "a.png")]
+    done = CliRunner().invoke(command.main, words)
+    assert done.exit_code == 130, done.output
+    assert "mean over 1 images" in done.stdout
+    assert "! interrupted" in done.stdout
+    assert done.stderr.startswith("seewhy: interrupted")
+    assert (tmp_path / "a.png").is_file()
 
 
 def test_misuse_is_one_line(tmp_path):

@@ -69,7 +69,10 @@ def _run(given: FilterOptions) -> None:
         sheet.save(given.out)
     if given.as_json:
         say_json(dict(sheet.facts) if given.out is None else {"file": str(given.out), **sheet.facts})
-        return
-    say(f"{sheet.title}  -> {given.out}")
-    for note in sheet.notes:
-        say(f"  ! {note}")
+    else:
+        say(f"{sheet.title}  -> {given.out}")
+        for note in sheet.notes:
+            say(f"  ! {note}")
+    if sheet.stopped:
+        say("seewhy: interrupted; the fields are those of the images until then.", err=True)
+        raise SystemExit(130)
