@@ -152,7 +152,7 @@ def _at_any_size(
 
 
 def _least(model: Differentiable, place: NetworkInput, layers: Sequence[str], own: OctaveSize) -> OctaveSize:
-    """The smallest octave: 32 pixels a side, or the first of 64, 128, ... of which the network leaves something; else its own."""
+    """The smallest octave: 32 pixels a side, or the first of 64, 128, ... of which the network leaves something, or its own."""
     side = SMALLEST
     while side < min(own):
         try:
