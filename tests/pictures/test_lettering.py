@@ -88,6 +88,7 @@ def bare_system(monkeypatch):
         ("Straße", "Strasse"),
         ("虎斑猫 (281)", r"\u864e\u6591\u732b (281)"),
         ("🐈 cat", r"\U0001f408 cat"),
+        ("caf\udce9.png", r"caf\udce9.png"),
         ("3 mm · 2", "3 mm · 2"),
         ("84.0\u00a0%", "84.0 %"),
     ],
@@ -108,6 +109,14 @@ def test_a_font_of_the_system_draws_what_pillows_own_lacks():
     assert letters.shown(text) == text
     assert not np.array_equal(inked(letters, text), inked(letters, "Schaferhund"))
     assert Letters.of("tabby", 13).file is None
+
+
+def test_no_font_draws_half_of_a_surrogate_pair():
+    for file in (None, *FONTS[:2]):
+        letters = Letters(13, file)
+        if letters._font is not None:
+            assert inked(letters, "a\udce9").any()
+            assert letters.width("a\udce9") == letters.width(r"a\udce9")
 
 
 def test_the_first_font_with_most_of_the_letters_is_taken(monkeypatch):

@@ -157,5 +157,7 @@ def _font(file: str | None, size: int) -> Any:
 @cache
 def _has(file: str | None, letter: str) -> bool:
     """Whether the font draws the letter as such, and not as what stands for all that it lacks."""
+    if category(letter) == "Cs":  # half of a surrogate pair, in the names of files that are no UTF-8: no font draws it
+        return False
     font = _font(file, 20)
     return bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
