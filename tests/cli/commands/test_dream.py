@@ -33,6 +33,16 @@ def test_it_writes_what_the_function_gives(photo: str, tmp_path: Path) -> None:
     assert facts["values"] == found.values.tolist()
 
 
+def test_what_is_to_be_known_of_the_photo_is_said(tmp_path: Path, noise: Callable[..., Image.Image]) -> None:
+    photo = tmp_path / "moving.gif"
+    noise((40, 36)).save(photo, save_all=True, append_images=[Image.new("RGB", (40, 36))])
+    words = ["dream", "demo/honest", str(photo), "-l", "body", *QUICK, "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == "  ! animated (2 frames): the first frame is explained"
+    assert '"notes": ["animated' in CliRunner().invoke(main, [*words, "--json"]).stdout
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [(["-l", "body", "-t", "0"], "give one, or a sum"), (["-l", "bodi"], "Closest: body"), (["--scale", "1"], "scale=1")],

@@ -62,6 +62,8 @@ def dream(network: ModelOptions, photo: str, layer: str | None, target: str | No
         say_json({"files": [*map(str, written)], **result.facts})
     else:
         say(f"{result}  -> {', '.join(map(str, written))}")
+        for note in result.photo.notes:
+            say(f"  ! {note}")
     if result.stopped:
         say("seewhy: interrupted; the dream is as far as it came.", err=True)
         raise SystemExit(130)

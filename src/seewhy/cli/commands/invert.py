@@ -56,6 +56,8 @@ def invert(network: ModelOptions, photo: str, layers: tuple[str, ...], **options
         for each in result.layers:
             say(f"{each.layer}  squared distance {in_percent(each.distance)} after {len(each.curve)} steps")
         say(f"-> {', '.join(map(str, written))}")
+        for note in result.notes:
+            say(f"  ! {note}")
     if result.stopped:
         say("seewhy: interrupted; the last image is as far as it came.", err=True)
         raise SystemExit(130)

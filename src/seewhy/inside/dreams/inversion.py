@@ -70,7 +70,10 @@ def invert(
         raise KeyboardInterrupt
     seen = batch.network_view(0) or Image.fromarray(_levels(place.image(numbers(batch.x))[0]))
     settings = {"steps": steps, "rate": rate, "bounded": bounded, "smooth": smooth, "seed": seed, "layers": [*layers]}
-    return Inverted(seen, batch.names[0], tuple(found), ModelFacts.of(model), stored(settings), perf_counter() - begin, stopped)
+    return Inverted(
+        seen, batch.names[0], tuple(found), ModelFacts.of(model), stored(settings), perf_counter() - begin, stopped,
+        batch.notes[0],
+    )  # fmt: skip
 
 
 def _one(model: Differentiable, photo: Any) -> Any:

@@ -66,6 +66,7 @@ class Inverted:
     settings: Mapping[str, Any]
     seconds: float
     stopped: bool = False  # before all layers were inverted, by Ctrl-C; the last one is as far as it came
+    notes: tuple[str, ...] = ()  # what is to be known of the photo
 
     def __getitem__(self, place: int) -> InvertedLayer:
         return self.layers[place]
@@ -82,7 +83,8 @@ class Inverted:
     def facts(self) -> dict[str, Any]:
         """All but the images, as JSON has it."""
         return {
-            "photo": self.photo, "layers": [each.facts for each in self.layers], "stopped": self.stopped,
+            "photo": self.photo, "layers": [each.facts for each in self.layers], "notes": [*self.notes],
+            "stopped": self.stopped,
             "seconds": round(self.seconds, 3), "settings": {**self.settings}, "model": self.model.name,
             "weights": self.model.weights, "weights_sha256": self.model.weights_sha256, "untrained": self.model.untrained,
             "recipe": {**self.model.recipe}, "versions": {**self.model.versions}, "conditions": {**self.model.conditions},
