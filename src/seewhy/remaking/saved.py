@@ -5,11 +5,12 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path, PurePath
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from PIL import Image
 
+from seewhy.archives import DAMAGED
 from seewhy.arrays import Floats
 from seewhy.errors import BadImage, BadParameter, BadRecord, SeewhyError
 from seewhy.images.files import has_suffix, need
@@ -95,7 +96,7 @@ def _values_of(path: Path) -> Floats:
                 raise BadImage(f"{path} holds arrays of more than {MOST:,} bytes, which are not read.")
         with np.load(path, allow_pickle=False) as arrays:
             return np.asarray(arrays["values"], np.float32)
-    except (KeyError, ValueError, OSError, BadZipFile) as error:
+    except DAMAGED as error:
         raise BadImage(f"{path} holds no values as seewhy writes them: {printable(error, 300)}") from None
 
 

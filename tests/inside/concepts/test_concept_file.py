@@ -70,7 +70,10 @@ def test_files_that_hold_no_concepts_are_refused(of_scenes, tmp_path):
     np.savez(tmp_path / "other.npz", a=np.ones(3))
     np.savez(tmp_path / "object.npz", facts=np.array([{"form": 1}], object))
     (tmp_path / "pickle.npz").write_bytes(pickle.dumps({"form": 1}))
-    for name in ("text", "other", "object", "pickle"):
+    np.savez(tmp_path / "list.npz", facts=np.array("[1]"))
+    whole = of_scenes.save(tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "stream.npz").write_bytes(whole[:90] + bytes(200) + whole[290:])
+    for name in ("text", "other", "object", "pickle", "list", "stream"):
         with pytest.raises(BadParameter, match="holds no concepts as"):
             seewhy.Concepts.load(tmp_path / f"{name}.npz")
     with pytest.raises(BadParameter, match="cannot be read: No such file"):

@@ -76,6 +76,13 @@ def test_a_truncated_file_is_damaged(file: EmbeddingFile, tmp_path: Path) -> Non
             read_embedding_file(path)
 
 
+def test_names_of_files_that_are_no_text_are_written_as_far_as_they_are(file: EmbeddingFile, tmp_path: Path) -> None:
+    for kind in KINDS:
+        odd = EmbeddingFile(file.features, file.columns, {"path": ["caf\udce9.png", *file.lists["path"][1:]]}, file.facts)
+        odd.write(tmp_path / f"x{kind}")
+        assert read_embedding_file(tmp_path / f"x{kind}").lists["path"][0] == "caf\ufffd.png"
+
+
 def test_pickled_arrays_are_not_loaded(tmp_path: Path) -> None:
     odd: Any = np.empty(1, object)
     odd[0] = {"a": 1}

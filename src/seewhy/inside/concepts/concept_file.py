@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
 
+from seewhy.archives import DAMAGED
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter
 from seewhy.images.places import Cells
@@ -47,7 +47,7 @@ def load_findings(path: Path) -> dict[str, Any]:
             return _fields({name: file[name] for name in file.files})
     except OSError as error:
         raise BadParameter(f"{printable(path)} cannot be read: {error.strerror or 'it is no .npz file'}.") from None
-    except (ValueError, KeyError, TypeError, IndexError, EOFError, BadZipFile) as error:
+    except (*DAMAGED, TypeError, IndexError, AttributeError) as error:
         raise BadParameter(
             f"{printable(path)} holds no concepts as `Concepts.save` writes them: {printable(error, 200)}."
         ) from None

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
-from zlib import error as BadStream
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.archives import DAMAGED
 from seewhy.atomic import replacing
 from seewhy.errors import BadParameter, BadRecord, MissingExtra
-from seewhy.json_text import as_json, json_of
+from seewhy.json_text import as_json, json_of, whole_text
 from seewhy.printable import printable, quoted
 
 VERSION = "seewhy-embedding/1"  # rises where a reader of the columns has to know; further columns alone do not raise it
@@ -45,7 +44,8 @@ class EmbeddingFile:
         pa = arrow()
         from pyarrow import parquet  # here, for it comes with an extra
 
-        table = {name: pa.array(values) for name, values in (self.lists | self.columns).items()}  # type: ignore[operator]
+        table = {name: pa.array(_whole(values)) for name, values in self.lists.items()}
+        table |= {name: pa.array(values) for name, values in self.columns.items()}
         flat = pa.array(np.ascontiguousarray(self.features, np.float32).ravel())
         table[FEATURES] = pa.FixedSizeListArray.from_arrays(flat, self.features.shape[1])
         known = {"seewhy": as_json({"schema": VERSION, **self.facts})}
@@ -56,6 +56,11 @@ class EmbeddingFile:
         arrays = {**self.columns, FEATURES: self.features, FACTS: np.frombuffer(told.encode("ascii"), np.uint8)}
         with beside.open("wb") as file:  # else numpy would append .npz to the name
             np.savez_compressed(file, **arrays)
+
+
+def _whole(values: list[Any]) -> list[Any]:
+    """Texts as UTF-8 can have them, which names of files need not be: as `as_json` writes them."""
+    return [whole_text(each) if isinstance(each, str) else each for each in values]
 
 
 def read_embedding_file(path: Path) -> EmbeddingFile:
@@ -73,7 +78,7 @@ def read_embedding_file(path: Path) -> EmbeddingFile:
             raise ValueError(f"its schema is {printable(found.facts.get('schema'), 60)}, and {VERSION} is read")
         _check(found)
         return found
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile, BadStream) as error:
+    except (*DAMAGED, TypeError, AttributeError) as error:
         raise BadRecord(f"{printable(path)} is no embedding that seewhy wrote, or is damaged: {error}.") from None
 
 

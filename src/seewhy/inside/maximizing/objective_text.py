@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seewhy.archives import DAMAGED
 from seewhy.errors import BadParameter
 from seewhy.printable import quoted
 from seewhy.targets.class_names import classes_named
@@ -73,7 +74,7 @@ def _direction(text: str, rest: str) -> Direction:
         at = tuple(map(int, more[1].split(",")))
     try:
         vector = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise BadParameter(f"{quoted(file)} cannot be read as a vector ({error}): write {DIRECTION}") from None
     return Direction(literal(layer), vector, at=at)
 

@@ -1,17 +1,16 @@
 """The photos that a segmenter is trained on: as the classifier sees them, with their classes and seeds, kept in one file."""
 
 import json
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.archives import DAMAGED
 from seewhy.atomic import replacing
 from seewhy.errors import BadImage, BadParameter
 from seewhy.methods.cam import grad_cam
@@ -144,7 +143,7 @@ def _kept(cache: Path, key: str) -> TrainingPhotos | None:
                 return None
             files = [str(file) for file in stored["files"]]
             return TrainingPhotos(files, stored["pixels"], stored["present"], stored["seeds"])
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, BadZipFile):
+    except DAMAGED:
         return None
 
 
