@@ -73,6 +73,31 @@ def test_blip_looks_at_the_image_between_its_words():
     close(found.values, weights[1, len(written.given) - 1 + 2, 1:].numpy().reshape(3, 3), 1e-6)
 
 
+def test_each_word_of_a_text_that_is_matched_with_an_image():
+    """BLIP's image-text matching: the rows of its words, computed again from what the layer is given. What goes to the
+    class token is dropped; attention among words shows nothing of the image.
+    """
+    made, ids = network("blip matching"), torch.tensor([[1, 5, 6, 7, 2]])
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    m = seewhy.wrap(made, inputs={**given, "pixel_values": seewhy.IMAGE}, output="itm_score", labels=["other", "match"])
+    cross, seen = made.text_encoder.encoder.layer[1].crossattention.self, []
+    hook = cross.register_forward_hook(lambda _m, args, kwargs, _o: seen.append([*args, *kwargs.values()]), with_kwargs=True)
+    with torch.no_grad():
+        made(**given, pixel_values=torch.as_tensor(X))
+        hook.remove()
+        words, image = (next(t for t in seen[0] if isinstance(t, torch.Tensor) and t.shape == (1, n, 16)) for n in (5, 10))
+        heads = lambda a: a.reshape(len(a[0]), 2, 8).swapaxes(0, 1)  # noqa: E731
+        weights = (heads(cross.query(words)) @ heads(cross.key(image)).mT / 8**0.5).softmax(-1).numpy()
+    for word, head in np.ndindex(5, 2):
+        (found,) = attention(m, X, "text_encoder.encoder.layer.1", head, query=word)
+        close(found.values, weights[head, word, 1:].reshape(3, 3), 1e-6)
+        assert found.source.measured["dropped"] == pytest.approx(weights[head, word, 0], abs=1e-6)
+    with pytest.raises(seewhy.NotApplicable, match="5 queries that are no tokens of the image look there: ask for one by its"):
+        attention(m, X, "text_encoder.encoder.layer.1.crossattention")
+    with pytest.raises(seewhy.NotApplicable, match="neither its queries nor its keys are patches"):
+        attention(m, X, "text_encoder.encoder.layer.1.attention", query=2)
+
+
 def test_the_place_of_a_patch_is_where_pixels_move_it():
     """Of a network whose image tokens saw one patch each: other pixels in a patch change, in the first layer, its own weight
     alone, as compared with those of all other patches.

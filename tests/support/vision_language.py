@@ -28,7 +28,9 @@ def tokenizer() -> Any:
 
 
 def network(name: str, seed: int = 0) -> Any:
-    """llava, one-layer llava (whose image tokens saw one patch each), paligemma, blip or captioner, in eval mode."""
+    """llava, one-layer llava (whose image tokens saw one patch each), paligemma, blip, captioner, or blip matching (which tells
+    whether a text fits an image), in eval mode.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = _made(name).eval()
@@ -54,10 +56,10 @@ def _made(name: str) -> Any:
             vision_config=sees, text_config=text, image_token_id=IMAGE, projection_dim=24, hidden_size=24
         )
         return T.PaliGemmaForConditionalGeneration(config)
-    if name == "blip":
+    if name.startswith("blip"):
         text = {**SMALL, "encoder_hidden_size": 16, "vocab_size": 40, "max_position_embeddings": 32, **MARKS, "sep_token_id": 2}
         config = T.BlipConfig(text_config=text, vision_config={**SEES, "projection_dim": 8}, projection_dim=8)
-        return T.BlipForConditionalGeneration(config)
+        return (T.BlipForImageTextRetrieval if name == "blip matching" else T.BlipForConditionalGeneration)(config)
     sides = {"n_embd": 16, "n_layer": 2, "n_head": 2, "vocab_size": 40, "n_positions": 32}
     reads = T.GPT2Config(**sides, add_cross_attention=True, is_decoder=True)
     config = T.VisionEncoderDecoderConfig.from_encoder_decoder_configs(T.ViTConfig(**SEES), reads)
