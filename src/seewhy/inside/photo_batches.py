@@ -15,6 +15,7 @@ from seewhy.photo_sets.listing import list_items
 from seewhy.prepare.batch import Batch, joined
 from seewhy.prepare.callable_fit import CallableFit
 from seewhy.prepare.fit import Fit
+from seewhy.printable import printable
 from seewhy.truth.labels import Classes
 
 WORKERS, AHEAD = 2, 16  # threads that read and decode beside the network, and how many photos they are ahead of it
@@ -26,6 +27,12 @@ class BrokenPhoto(NamedTuple):
     number: int
     name: str
     error: Exception
+
+    @classmethod
+    def odd(cls, number: int, name: str, layer: str) -> "BrokenPhoto":
+        """One of which a layer makes NaN or infinity."""
+        why = "makes numbers that are not finite (NaN or infinity) of it"
+        return cls(number, name, BadImage(f"{printable(name, 200)}: {printable(layer, 200)} {why}."))
 
 
 class PhotoBatch(NamedTuple):

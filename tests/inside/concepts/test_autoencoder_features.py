@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import seewhy
-from seewhy.errors import BadParameter, NoSuchName
-from support import networks
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable
+from support import networks, odd_numbers
 from support.concept_networks import images, model, network
 
 X = networks.images(2)
@@ -101,3 +101,8 @@ def test_what_cannot_be_asked_is_said():
         asked(axes(8), by="size")
     with pytest.raises(NoSuchName, match="ask for more by count="):
         asked(axes(8), count=1)[0].map(99)
+
+
+def test_numbers_that_are_not_finite_are_an_error_that_names_the_image():
+    with pytest.raises(NotApplicable, match="odd makes numbers of image 1 that are not finite"):
+        seewhy.features(odd_numbers.model(), odd_numbers.images(2, dark=(1,)), axes(6), "odd", 0)

@@ -8,7 +8,7 @@ from PIL import Image
 
 import seewhy
 from seewhy.errors import BadParameter, NotApplicable
-from support import planted_patches
+from support import odd_numbers, planted_patches
 from support.planted_patches import amounts, images, model
 
 OF = amounts(6)
@@ -91,3 +91,13 @@ def test_of_an_array_the_map_lies_on_its_numbers(found):
     assert stored.image is None
     assert tuple(stored.box) == (0, 0, 8, 8)
     assert stored.full().shape == (8, 8)
+
+
+def test_a_photo_without_finite_numbers_is_told_beside_the_maps():
+    net = odd_numbers.model()
+    found = seewhy.concepts(net, odd_numbers.images(6), "odd", count=2, samples=2)
+    x = odd_numbers.images(3, dark=(1,), seed=1)
+    maps = found.transform(net, x)
+    np.testing.assert_array_equal([m.place for m in maps], [0, 0, 2, 2])
+    assert [(left.place, left.name) for left in maps.failed] == [(1, "image 1")]
+    np.testing.assert_allclose(maps[2].values, found.transform(net, x[2:])[0].values, rtol=1e-5)

@@ -12,6 +12,7 @@ from seewhy.inside.concepts.asked_classes import asked_classes
 from seewhy.inside.concepts.crops import crop_places, cropped
 from seewhy.inside.concepts.gathering import FEWEST, Gathering
 from seewhy.progress import stoppable
+from support import odd_numbers
 from support.planted_patches import amounts, images, model
 
 
@@ -121,3 +122,10 @@ def test_a_model_without_a_layer_of_space():
     flat = seewhy.wrap(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)).double())
     with pytest.raises(BadParameter, match="has no layer that still has space"):
         gathered(flat, images(amounts(6)))
+
+
+def test_a_photo_without_finite_numbers_ends_nothing():
+    found = gathered(odd_numbers.model(), odd_numbers.images(7, dark=(0, 4)), layer="odd")
+    assert [photo.number for photo in found.photos] == [1, 2, 3, 5, 6]
+    assert [(left.number, left.name) for left in found.broken] == [(0, "image 0"), (4, "image 4")]
+    assert "odd makes numbers that are not finite" in str(found.broken[0].error)

@@ -8,7 +8,7 @@ import seewhy
 from seewhy.errors import BadParameter, NotApplicable
 from seewhy.inside.concepts.tcav_reading import examples_of, inner, named_layers, slopes_of, vectors_of
 from seewhy.targets.target import Class
-from support import networks
+from support import networks, odd_numbers
 from support.concept_networks import images, model
 
 X = networks.images(3)
@@ -77,3 +77,17 @@ def test_images_of_two_sizes_cannot_be_put_in_a_row():
     asked = seewhy.wrap(networks.pooled())
     with pytest.raises(BadParameter, match="Leave flatten out"):
         slopes_of(asked, X, Class(1), ["act2"], True, {"act2": np.zeros((2, 8))})
+
+
+def test_images_without_finite_numbers_are_told_and_the_others_stay():
+    net, x = odd_numbers.model(), odd_numbers.images(6, dark=(2,))
+    good = x[[0, 1, 3, 4, 5]]
+    some, whole = (examples_of(net, each, ["odd"], False, "them")[0] for each in (x, good))
+    np.testing.assert_array_equal(some.at["odd"], whole.at["odd"])
+    assert [(left.place, left.name) for left in some.failed] == [(2, "image 2")]
+    assert "image 2: odd makes numbers that are not finite" in str(some.failed[0].error)
+    some, whole = (slopes_of(net, each, Class(0), ["odd"], False, some.at) for each in (x, good))
+    np.testing.assert_allclose(some.products["odd"], whole.products["odd"], rtol=1e-6)
+    assert (len(some.names), [left.place for left in some.failed]) == (5, [2])
+    with pytest.raises(NotApplicable, match=r"none of the them can be used\. The first: image 0: odd makes"):
+        examples_of(net, odd_numbers.images(2, dark=(0, 1)), ["odd"], False, "them")

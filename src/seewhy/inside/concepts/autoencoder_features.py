@@ -11,7 +11,7 @@ from PIL import Image
 
 from seewhy.arguments import known_names
 from seewhy.arrays import numbers
-from seewhy.errors import BadParameter, NoSuchName, whole_number
+from seewhy.errors import BadParameter, NoSuchName, NotApplicable, whole_number
 from seewhy.explaining.case import Case
 from seewhy.explaining.image_facts import image_facts
 from seewhy.images.inputs import Images
@@ -167,6 +167,8 @@ def _of_batch(
     notes = (f"{left} tokens of no place are not read: the autoencoder is asked of patches alone",) if left else ()
     found = list[PhotoFeatures]()
     for i in range(len(a)):
+        if not (np.isfinite(a[i]).all() and np.isfinite(g[i]).all()):
+            raise NotApplicable(f"{layer} makes numbers of {batch.names[i]} that are not finite (NaN or infinity).")
         weights = case.trace.weights[0, i]
         told = _measured(a[i], g[i], coder, count, by)
         sure = Predicted.of(None if answer.probabilities is None else answer.probabilities[i], model.labels)

@@ -38,7 +38,9 @@ def concept_maps(found: ConceptFindings, model: Differentiable, photos: Any) -> 
         if isinstance(each, BrokenPhoto):
             failed.append(Failed(each.number, each.name, each.error))
         else:
-            maps += _of_batch(found, model.beside(place, len(each.numbers)), each)
+            some, odd = _of_batch(found, model.beside(place, len(each.numbers)), each)
+            maps += some
+            failed += odd
         place += size(each)
         if stop_asked():
             break
@@ -68,7 +70,8 @@ def stored_map(found: ConceptFindings, photo: int, k: int) -> Heatmap:
     return recorded(Heatmap(known.maps[k], under, box, source, known.number, cells=known.cells))
 
 
-def _of_batch(found: ConceptFindings, model: Differentiable, each: PhotoBatch) -> list[Heatmap]:
+def _of_batch(found: ConceptFindings, model: Differentiable, each: PhotoBatch) -> tuple[list[Heatmap], list[Failed]]:
+    """The maps of a batch, and those photos of which the layer makes no numbers."""
     start, batch = perf_counter(), each.batch
     answer = model.answer(batch.x)
     emitted, notes = model.activations(batch.x, [found.layer])
@@ -76,10 +79,13 @@ def _of_batch(found: ConceptFindings, model: Differentiable, each: PhotoBatch) -
     if a.shape[1] != found.bank.shape[1]:
         raise NotApplicable(f"{found.layer} emits {a.shape[1]} channels here, and the concepts are of {found.bank.shape[1]}.")
     cells = Case(model, batch.x, [Top()], [found.layer], shared=()).cells(found.layer, a.shape[2:])
-    amounts = [concepts_in(one, found.bank).astype(np.float32) for one in a]
     facts, seconds = ModelFacts.of(model), (perf_counter() - start) / len(a)
-    maps = []
+    maps, failed = list[Heatmap](), list[Failed]()
     for i, number in enumerate(each.numbers):
+        if not np.isfinite(a[i]).all():
+            failed.append(Failed(*BrokenPhoto.odd(number, batch.names[i], found.layer)))
+            continue
+        amounts = concepts_in(a[i], found.bank).astype(np.float32)
         predicted = None if answer.probabilities is None else Predicted.of(answer.probabilities[i], model.labels)
         photo = batch.photos[i]
         this = MapFacts(
@@ -94,8 +100,8 @@ def _of_batch(found: ConceptFindings, model: Differentiable, each: PhotoBatch) -
         for k in range(len(found)):
             source = _source(found, facts, k, predicted, this)
             under = photo.pixels if photo else None
-            maps.append(recorded(turned_back(Heatmap(amounts[i][k], under, batch.boxes[i], source, number, cells=cells))))
-    return maps
+            maps.append(recorded(turned_back(Heatmap(amounts[k], under, batch.boxes[i], source, number, cells=cells))))
+    return maps, failed
 
 
 def _source(found: ConceptFindings, facts: ModelFacts, k: int, predicted: Predicted | None, this: MapFacts) -> Source:

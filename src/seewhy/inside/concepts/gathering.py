@@ -87,6 +87,9 @@ class Gathering:
                 broken.append(each._replace(number=order(each.number)))
             else:
                 for photo in self._read(each, place, order, notes):
+                    if isinstance(photo, BrokenPhoto):
+                        broken.append(photo)
+                        continue
                     found.append(photo)
                     held += photo.x.nbytes + photo.a.nbytes
             place += of_batch(each)
@@ -135,8 +138,8 @@ class Gathering:
 
     def _read(
         self, each: PhotoBatch, place: int, order: Callable[[int], int], notes: dict[str, None]
-    ) -> Iterator[GatheredPhoto]:
-        """Those of a batch that are taken for the classes."""
+    ) -> Iterator[GatheredPhoto | BrokenPhoto]:
+        """Those of a batch that are taken for the classes; broken are those of which the layer makes no numbers."""
         batch, model = each.batch, self.model.beside(place, len(each.batch.x))
         answer = model.answer(batch.x)
         taken = taken_for(answer)
@@ -156,6 +159,9 @@ class Gathering:
         cells = case.cells(self.layer, a.shape[2:])
         for i in kept:
             crops = self._crops(x[i], place + i) if self.crops else None
+            if not np.isfinite(a[i]).all() or (crops is not None and not np.isfinite(crops).all()):
+                yield BrokenPhoto.odd(order(each.numbers[i]), batch.names[i], self.layer)
+                continue
             yield GatheredPhoto(
                 order(each.numbers[i]), batch.names[i], int(taken[i]), _predicted(answer, i, model.labels), _view(batch, i),
                 x[i].copy(), a[i].copy(), cells, crops,

@@ -104,7 +104,10 @@ def examples_of(
         read, _ = reader.with_flat_layers().activations(x, names)
         at = {name: vectors_of(numbers(read[name]), flatten) for name in names}
         shapes |= {name: tuple(read[name].shape[1:] if flatten else at[name].shape[1:]) for name in names}
-        rows += [(image_sha256(x[i]), {name: at[name][i] for name in names}) for i in range(len(x))]
+        good = _finite(each, [*at.items()], failed)
+        rows += [(image_sha256(x[i]), {name: at[name][i] for name in names}) for i in good]
+    if failed and not rows:
+        raise NotApplicable(f"tcav: none of the {what} can be used. The first: {failed[0].error}")
     once = dict(sorted(rows, key=lambda row: row[0]))
     for name in names:
         lengths = sorted({len(at[name]) for at in once.values()})
@@ -117,6 +120,18 @@ def examples_of(
     return Examples([*once], at, shapes, len(rows) - len(once), failed), names
 
 
+def _finite(each: PhotoBatch, at: Sequence[tuple[str, NDArray[Any]]], failed: list[Failed]) -> list[int]:
+    """Which images of a batch have finite numbers at all layers; the others go to `failed`."""
+    good = list[int]()
+    for i, name in enumerate(each.batch.names):
+        odd = next((layer for layer, values in at if not np.isfinite(values[i]).all()), None)
+        if odd is None:
+            good.append(i)
+        else:
+            failed.append(Failed(*BrokenPhoto.odd(each.numbers[i], name, odd)))
+    return good
+
+
 def slopes_of(
     model: Differentiable, photos: Any, target: Any, layers: Sequence[str], flatten: bool, examples: dict[str, NDArray[Any]]
 ) -> PhotoSlopes:
@@ -127,8 +142,7 @@ def slopes_of(
     """
     products: dict[str, list[NDArray[np.float64]]] = {layer: [] for layer in layers}
     sizes: dict[str, list[NDArray[np.float64]]] = {layer: [] for layer in layers}
-    why = dict[str, str]()
-    names, failed, sure = list[str](), list[Failed](), 0
+    why, names, failed, sure = dict[str, str](), list[str](), list[Failed](), 0
     for each in batches(model, photos, "photos", whole=True):
         if stop_asked():
             break
@@ -137,10 +151,15 @@ def slopes_of(
             continue
         x = each.batch.x
         case = Case(model.beside(each.numbers[0], len(x)).with_flat_layers(), x, [target], layers)
+        gradients = {layer: numbers(case.trace.evidence[layer].g[0]) for layer in layers}
+        emitted = [(layer, numbers(case.trace.evidence[layer].a)) for layer in layers]
+        good = _finite(each, [*gradients.items(), *emitted], failed)
+        if not good:
+            continue
         for layer in layers:
-            g = numbers(case.trace.evidence[layer].g[0])
+            g = gradients[layer][good]
             if not g.any() and layer not in why:
-                why[layer] = zero_because(case, layer, 0, 0)
+                why[layer] = zero_because(case, layer, 0, good[0])
             rows = vectors_of(g, flatten, gradient=True)
             if rows.shape[1] != examples[layer].shape[1]:
                 raise BadParameter(
@@ -150,11 +169,13 @@ def slopes_of(
             products[layer].append(inner(rows, examples[layer]))
             sizes[layer].append(np.sqrt((rows.astype(np.float64) ** 2).sum(1)))
         chances = case.trace.answer.probabilities
-        sure += 0 if chances is None else int((chances.max(1) > 0.99).sum())
-        names += each.batch.names
+        sure += 0 if chances is None else int((chances[good].max(1) > 0.99).sum())
+        names += [each.batch.names[i] for i in good]
     if not names:
         if stop_asked():
             raise KeyboardInterrupt
+        if failed:
+            raise NotApplicable(f"tcav: none of the {len(failed)} photos can be used. The first: {failed[0].error}")
         raise BadParameter("There are no photos to ask about. Give photos of the class that is explained.")
     for layer in layers:
         if not np.concatenate(sizes[layer]).any():
