@@ -73,7 +73,7 @@ OBSTACLES = {  # a network, and all that is refused of it, beside attention
         {"image": ZERO.format("the image"), "relevance": RULES, "products": RULES},
     ),
     "zero head": (HAS["zero-head"][0], {"image": ZERO.format("the image"), "layer gradient": ZERO.format("act2")}),
-    "NaN": (HAS["nan"][0], {"scores": "the scores hold NaN or infinity"}),
+    "NaN": (HAS["nan"][0], dict.fromkeys(("scores", "products", "second derivative"), "hold NaN or infinity")),
     "unknown operation": (
         lambda: Between(behind=lambda a: a + torch.fft.fft2(a).real),
         {"head": "something else lies between", "relevance": RULES, "excitation": RULES, "products": RULES},

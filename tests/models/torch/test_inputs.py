@@ -342,9 +342,13 @@ def test_a_whole_batch_beside_the_images_is_answered_with_advice():
 def test_what_is_broken_by_one_images_row_is_named_where_it_breaks():
     rows = ROWS.copy()
     rows[1] = np.nan
-    maps = seewhy.grad_cam(seewhy.wrap(joined(), inputs=(IMAGE, PerImage(rows))), X, target=1, layer="act2")
-    assert any("first at layer conv1" in w for w in maps[1].warnings), maps[1].warnings
-    assert not any("NaN" in w for m in (maps[0], maps[2]) for w in m.warnings)
+    model = seewhy.wrap(joined(), inputs=(IMAGE, PerImage(rows)))
+    maps = seewhy.grad_cam(model, X, target=1, layer="act2", on_error="skip")
+    assert [m.place for m in maps] == [0, 2]
+    assert not any("NaN" in w for m in maps for w in m.warnings)
+    ((place, _, error),) = maps.failed
+    assert place == 1
+    assert "first arise at layer conv1" in str(error)
 
 
 def test_the_layers_of_a_network_with_rows_are_listed_alike():
