@@ -54,6 +54,16 @@ def test_parts_that_do_not_fit_are_said():
         coder("topk")
     with pytest.raises(BadParameter, match="jumprelu needs a threshold"):
         coder("jumprelu")
+    for k in (0, -1, 1.5):
+        with pytest.raises(BadParameter, match="k is a whole number from 1 on"):
+            coder("topk", k)
+    for encoder in (np.zeros(3), [[1.0]]):
+        with pytest.raises(BadParameter, match=r"The encoder is an array \(channels, features\), not a"):
+            Autoencoder(encoder, np.zeros(M), DIRECTIONS, np.zeros(D), "relu", False)
+    with pytest.raises(BadParameter, match=r"The decoder_bias of .* that holds NaN"):
+        coder(bias=(0, np.nan, 0))
+    with pytest.raises(BadParameter, match=r"The decoder_bias of .*; this is a list"):
+        Autoencoder(DIRECTIONS.T, np.zeros(M), DIRECTIONS, [0.0] * D, "relu", False)
 
 
 def test_a_bias_is_taken_away_first_only_where_it_is_said():

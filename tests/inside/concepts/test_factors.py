@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from seewhy.errors import BadParameter, MissingExtra, NotApplicable
+from seewhy.errors import SEEDS, BadParameter, MissingExtra, NotApplicable
 from seewhy.inside.concepts import factors
 from seewhy.inside.concepts.factors import cells_of, coefficients, concepts_in, factorised
 from support.planted_patches import PATCHES, amounts, unit, which
@@ -42,6 +42,7 @@ def test_patches_with_signs_come_back_with_their_signs():
 def test_the_same_seed_gives_the_same_factors():
     noisy = rows(PATCHES) + np.random.default_rng(1).random((96, 4))
     np.testing.assert_array_equal(factorised(noisy, 3, 5).directions, factorised(noisy, 3, 5).directions)
+    assert np.isfinite(factorised(noisy, 3, SEEDS).directions).all()  # beyond those that scikit-learn takes
 
 
 def least(row, directions):

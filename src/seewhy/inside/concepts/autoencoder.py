@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BadParameter
+from seewhy.errors import BadParameter, whole_number
 from seewhy.printable import quoted
 
 RELU, TOPK, JUMPRELU = "relu", "topk", "jumprelu"
@@ -36,16 +36,24 @@ class Autoencoder:
     name: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.encoder, np.ndarray) or self.encoder.ndim != 2:
+            raise BadParameter(f"The encoder is an array (channels, features), not {_words(self.encoder)}.")
         d, m = self.encoder.shape
         shapes = {"encoder_bias": (m,), "decoder": (m, d), "decoder_bias": (d,), "threshold": (m,)}
         for name, shape in shapes.items():
             part = getattr(self, name)
-            if part is not None and part.shape != shape:
-                raise BadParameter(f"Of an encoder of {(d, m)} the {name} is of {shape}, not {part.shape}.")
+            if part is not None and np.shape(part) != shape:
+                raise BadParameter(f"Of an encoder of {(d, m)} the {name} is of {shape}, not {np.shape(part)}.")
+        for name in ("encoder", *shapes):
+            part = getattr(self, name)
+            if part is not None and (not isinstance(part, np.ndarray) or not np.isfinite(part).all()):
+                raise BadParameter(f"The {name} of an autoencoder is an array of finite numbers; this is {_words(part)}.")
         if self.kind not in KINDS:
             raise BadParameter(f"kind={quoted(self.kind)}: an autoencoder is {', '.join(KINDS)}.")
         if self.kind == TOPK and self.k is None:
             raise BadParameter("An autoencoder of the kind topk needs k, how many features a place has.")
+        if self.k is not None:
+            whole_number(self.k, "k", 1)
         if self.kind == JUMPRELU and self.threshold is None:
             raise BadParameter("An autoencoder of the kind jumprelu needs a threshold for each feature.")
 
@@ -75,3 +83,9 @@ class Autoencoder:
     def decode(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
         """What features (n, m) stand for: (n, d)."""
         return features @ self.decoder + self.decoder_bias
+
+
+def _words(part: object) -> str:
+    if not isinstance(part, np.ndarray):
+        return f"a {type(part).__name__}"
+    return f"an array of {part.shape}" + ("" if np.isfinite(part).all() else " that holds NaN or infinity")

@@ -55,7 +55,7 @@ def factorised(rows: Floats, count: int, seed: int) -> ConceptBank:
     parts = np.concatenate([rows.clip(min=0), (-rows).clip(min=0)], 1) if signed else rows
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        made = learned("decomposition").NMF(count, init="nndsvda", max_iter=ROUNDS, random_state=seed)
+        made = learned("decomposition").NMF(count, init="nndsvda", max_iter=ROUNDS, random_state=seed % 2**32)
         made.fit(parts)
     found = made.components_.astype(np.float64)
     found = found[:, :channels] - found[:, channels:] if signed else found
