@@ -77,7 +77,7 @@ def test_a_whole_number_is_one_whatever_its_type(value):
     assert errors.whole_number(value, "tiles", 1) == 3
 
 
-@pytest.mark.parametrize("value", [0, 2.5, "3", None, float("nan"), float("inf"), 11])
+@pytest.mark.parametrize("value", [0, 2.5, "3", None, float("nan"), float("inf"), True, 11])
 def test_what_is_no_whole_number_of_the_span_is_refused(value):
     with pytest.raises(errors.BadParameter, match=r"^tiles= is a whole number from 1 to 10, not "):
         errors.whole_number(value, "tiles=", 1, 10)

@@ -178,7 +178,7 @@ MANY, SEEDS = 10**9, 2**64 - 1  # the most samples, masks and the like; the larg
 def whole_number(value: Any, what: str, least: int, most: int = SEEDS) -> int:
     """The value as an int; BadParameter, beginning with `what`, where it is none from least to most."""
     try:
-        if least <= value <= most and value == int(value):
+        if least <= value <= most and value == int(value) and not isinstance(value, bool):
             return int(value)
     except (TypeError, ValueError, OverflowError):
         pass

@@ -168,6 +168,8 @@ def test_what_is_not_finite_is_refused_with_the_layer_it_begins_at():
         ({"layer": []}, seewhy.BadParameter, "a list of names"),
         ({"channels": [99]}, seewhy.BadParameter, "no channel 99; act2 has channels 0 to"),
         ({"channels": []}, seewhy.BadParameter, "the list is empty"),
+        ({"channels": 3}, seewhy.BadParameter, "channels=3: it is no list of numbers"),
+        ({"layer": 5}, seewhy.BadParameter, "layer=5: give the name of a layer"),
     ],
 )
 def test_advice(wrong, error, says):

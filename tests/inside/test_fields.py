@@ -90,7 +90,7 @@ def test_a_layer_without_space_has_a_field_too():
 
 def test_advice():
     model = seewhy.wrap(linear_net())
-    with pytest.raises(seewhy.BadParameter, match="no filter 9; 1 has 0 to 4"):
+    with pytest.raises(seewhy.BadParameter, match="no filter 9; 1 has filters 0 to 4"):
         effective_fields(model, "1", [9], IMAGES, 99)
     with pytest.raises(seewhy.BadParameter, match="images of one size"):
         effective_fields(model, "1", None, [IMAGES[0], IMAGES[1][:, 1:]], 99)

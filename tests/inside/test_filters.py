@@ -50,6 +50,17 @@ def test_over_photos_broken_ones_are_left_out_and_said(tmp_path):
     np.testing.assert_allclose(filters(model(), "2", photos=photos).fields.mean, found.fields.mean, atol=1e-7)
 
 
+def test_photos_that_come_one_by_one_are_read_once():
+    """The first of them tells how large they are, and counts."""
+    photos = [Image.fromarray(np.random.default_rng(i).integers(0, 256, (20, 20, 3), np.uint8)) for i in range(3)]
+    network = model()
+    found, expected = filters(network, "2", iter(photos), samples=2), filters(network, "2", photos, samples=2)
+    assert found.fields is not None
+    assert expected.fields is not None
+    assert found.fields.images == 2
+    assert np.array_equal(found.fields.mean, expected.fields.mean)
+
+
 def test_a_layer_without_kernels_is_shown_by_what_it_sees():
     found = filters(model(), "3", samples=1)
     assert found.kernels is None
@@ -118,9 +129,13 @@ def test_the_network_is_left_as_it_was():
     ("wrong", "error", "says"),
     [
         ({"layer": "nowhere"}, seewhy.NoSuchName, "No layer 'nowhere'"),
-        ({"count": 0}, seewhy.BadParameter, "count=0 is a whole number"),
-        ({"samples": True}, seewhy.BadParameter, "samples=True is a whole number"),
-        ({"units": [4]}, seewhy.BadParameter, "no filter 4; 0 has 0 to 3"),
+        ({"count": 0}, seewhy.BadParameter, "count is a whole number from 1 on, not 0"),
+        ({"samples": True}, seewhy.BadParameter, "samples is a whole number from 1 on, not True"),
+        ({"samples": 1.5}, seewhy.BadParameter, "samples is a whole number from 1 on, not 1.5"),
+        ({"seed": -1}, seewhy.BadParameter, "seed is a whole number from 0 on, not -1"),
+        ({"layer": ["0"]}, seewhy.BadParameter, "one layer is asked for"),
+        ({"units": 3}, seewhy.BadParameter, "units=3: it is no list of numbers"),
+        ({"units": [4]}, seewhy.BadParameter, "no filter 4; 0 has filters 0 to 3"),
         ({"units": []}, seewhy.BadParameter, "the list is empty"),
     ],
 )

@@ -156,7 +156,7 @@ def test_a_query_that_a_layer_does_not_fill_anew():
     ("asked", "error", "why"),
     [
         ({"layer": "blocks.7"}, seewhy.NoSuchName, r"No attention 'blocks.7'. .*Attention runs in: blocks.0.attn"),
-        ({"layer": []}, seewhy.BadParameter, "list of layers is empty"),
+        ({"layer": []}, seewhy.BadParameter, "give the name of a layer"),
         ({"head": 2}, seewhy.BadParameter, "blocks.0.attn has heads 0 to 1"),
         ({"head": True}, seewhy.BadParameter, "has heads 0 to 1"),
         ({"head": "max"}, seewhy.BadParameter, "has heads 0 to 1"),

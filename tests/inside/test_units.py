@@ -119,6 +119,7 @@ def test_what_is_no_row_of_channels_for_each_image_is_refused(layer, said):
     [
         ({"count": 0}, "whole number from 1 on"),
         ({"count": 2.5}, "whole number from 1 on"),
+        ({"layer": 5}, "one layer is asked for"),
         ({"target": seewhy.PerImage([0, 1])}, "one target for all images"),
         ({"target": seewhy.Region(1)}, "reads the whole output"),
     ],

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from seewhy.arguments import known_names
 from seewhy.arrays import numbers
-from seewhy.errors import BadNetwork, BadParameter, NoSuchName
+from seewhy.errors import BadNetwork, BadParameter, NoSuchName, whole_number
 from seewhy.explaining.image_facts import image_facts
 from seewhy.images.inputs import Images
 from seewhy.images.places import Cells
 from seewhy.maps.source import MapFacts, MethodFacts, ModelFacts, TargetFacts, source_from
 from seewhy.models.model import INPUT, Differentiable, require
 from seewhy.prepare.batch import Batch
-from seewhy.printable import quoted
 from seewhy.targets.group import Group
 from seewhy.targets.target import Target, Top
 
+from .asked_names import layer_names, numbers_asked
 from .layer_activations import CAVEAT, EmittedChannel, LayerActivations
 from .units import contributions, ranking_target
 
@@ -44,16 +44,13 @@ def activations(
     require(model, "layers", "activations reads the inside of a network", "Only the scores of it can be read.")
     if by not in ORDERS:
         raise NoSuchName("by", by, [], f"There are: {', '.join(ORDERS)}.")
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise BadParameter(f"activations: count={quoted(count)} is a whole number from 1 on, or None for all channels.")
-    if not isinstance(layer, str | None) and (not layer or not all(isinstance(name, str) for name in layer)):
-        raise BadParameter(f"activations: layer={quoted(layer)} is a name, a list of names, or None.")
+    count, names = None if count is None else whole_number(count, "activations: count", 1), layer_names(layer)
     score = ranking_target(target, model.labels, "activations") if by == "contribution" and channels is None else None
     found: list[LayerActivations] = []
     place = 0
     for batch in model.batches(images):
         answering = model.beside(place, len(batch.x))
-        found += _of_batch(answering, batch, place, layer, _Choice(count, score, channels))
+        found += _of_batch(answering, batch, place, names, _Choice(count, score, channels))
         place += len(batch.x)
     return found
 
@@ -67,32 +64,29 @@ class _Choice:
 
     def rows(self, model: Differentiable, batch: Batch, layer: str, a: NDArray[Any]) -> Iterator[tuple[EmittedChannel, ...]]:
         """The channels to be shown of each image, of what the layer emitted (n, c, cells)."""
+        given = None
+        if self.channels is not None:
+            given = numbers_asked(self.channels, a.shape[1], "activations: channels", layer, "channel")
         low, high = a.min(2), a.max(2)
         shares = None if self.score is None else contributions(model, batch.x, layer, self.score, "activations").sums
         if shares is not None and shares.shape != low.shape:
             raise BadParameter(f"activations: of {layer} name one call, as in {layer}#1, to rank its channels by contribution.")
         for i in range(len(a)):
             strength = np.maximum(high[i], -low[i]) if shares is None else shares[i]
-            order = self._given(layer, a.shape[1]) if self.channels is not None else np.argsort(-strength, kind="stable")
+            order = np.argsort(-strength, kind="stable") if given is None else given
             yield tuple(
                 EmittedChannel(
                     int(c), float(low[i, c]), float(high[i, c]), None if shares is None else float(shares[i, c])
                 )
-                for c in (order if self.channels is not None else order[: self.count])
+                for c in (order[: self.count] if given is None else order)
             )  # fmt: skip
 
-    def _given(self, layer: str, every: int) -> list[int]:
-        given = [*(self.channels or ())]
-        odd = [c for c in given if isinstance(c, bool) or not isinstance(c, int | np.integer) or not 0 <= c < every]
-        if odd or not given:
-            said = f"there is no channel {quoted(odd[0])}" if odd else "the list is empty"
-            raise BadParameter(f"activations: channels={quoted(given)}: {said}; {layer} has channels 0 to {every - 1}.")
-        return given
 
-
-def _of_batch(model: Differentiable, batch: Batch, place: int, layer: Any, choice: _Choice) -> list[LayerActivations]:
+def _of_batch(
+    model: Differentiable, batch: Batch, place: int, asked: list[str] | None, choice: _Choice
+) -> list[LayerActivations]:
     start = perf_counter()
-    names = _names(model, batch, layer)
+    names = _names(model, batch, asked)
     emitted, notes = model.with_flat_layers().activations(batch.x, names)
     seconds = (perf_counter() - start) / len(batch.x)
     facts, layers = ModelFacts.of(model), list[list[LayerActivations]]()
@@ -125,9 +119,9 @@ def _of_batch(model: Differentiable, batch: Batch, place: int, layer: Any, choic
     return [each for of_image in zip(*layers, strict=True) for each in of_image]
 
 
-def _names(model: Differentiable, batch: Batch, layer: Any) -> list[str]:
-    if layer is not None:
-        return [*dict.fromkeys([layer] if isinstance(layer, str) else layer)]
+def _names(model: Differentiable, batch: Batch, asked: list[str] | None) -> list[str]:
+    if asked is not None:
+        return asked
     default = model.default(batch.x)
     if default is None:
         raise BadParameter(f"{model.name} has no layer that still has space; name one: layer=...  `seewhy layers` lists them.")

@@ -12,6 +12,8 @@ from seewhy.models.model import INPUT, Differentiable
 from seewhy.progress import shown, stop_asked
 from seewhy.targets.target import Class
 
+from .asked_names import numbers_asked
+
 AT_ONCE = 2**24  # numbers of gradients that one pass leaves
 WITHIN = 1 - 0.9545  # of the greatest strength: what counts as inside of the effective field, by Luo et al.
 
@@ -91,11 +93,7 @@ def chosen_units(layer: str, every: int, units: Sequence[int] | None, count: int
     """The numbers of the units that are shown, of so many; the first `count` for None.  Raises BadParameter for others."""
     if units is None:
         return tuple(range(min(every, count)))
-    odd = [k for k in units if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 0 <= k < every]
-    if odd or not len(units):
-        said = f"there is no filter {odd[0]!r}" if odd else "the list is empty"
-        raise BadParameter(f"filters: units={[*units]}: {said}; {layer} has 0 to {every - 1}.")
-    return tuple(map(int, units))
+    return tuple(numbers_asked(units, every, "filters: units", layer, "filter"))
 
 
 def _gradients(model: Differentiable, x: NDArray[Any], units: Sequence[int]) -> Iterator[tuple[int, Floats]]:

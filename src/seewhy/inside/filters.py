@@ -1,6 +1,7 @@
 """The filters of a layer: kernels where they read the image, else what the units see of it."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from seewhy.arguments import known_names
 from seewhy.arrays import numbers
-from seewhy.errors import BadNetwork, BadParameter, NotApplicable
+from seewhy.errors import BadNetwork, BadParameter, NotApplicable, whole_number
 from seewhy.images.inputs import Images
 from seewhy.maps.source import ModelFacts
 from seewhy.models.kernels import Kernels
@@ -17,8 +18,8 @@ from seewhy.prepare.batch import blank
 from seewhy.prepare.clip_fit import ClipFit
 from seewhy.prepare.fit import Fit
 from seewhy.prepare.unscaled import of_any_scale
-from seewhy.printable import quoted
 
+from .asked_names import layer_name
 from .fields import EffectiveFields, chosen_units, effective_fields
 from .layer_filters import LayerFilters
 from .photo_batches import BrokenPhoto, photo_set
@@ -45,9 +46,9 @@ def filters(
     not finite.
     """
     require(model, "layers", "filters reads the inside of a network", "Only the scores of it can be read.")
-    for name, value in (("count", count), ("samples", samples)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise BadParameter(f"filters: {name}={quoted(value)} is a whole number from 1 on.")
+    layer, seed = layer_name(layer), whole_number(seed, "filters: seed", 0)
+    count, samples = whole_number(count, "filters: count", 1), whole_number(samples, "filters: samples", 1)
+    photos = [*islice(photos, samples)] if isinstance(photos, Iterator) else photos  # they are read twice
     like, notes = _first_image(model, photos), list[str]()
     name, kernels = _kernels(model, layer, like, notes)
     if kernels is not None and not np.isfinite(kernels.weights).all():

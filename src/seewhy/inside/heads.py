@@ -20,6 +20,7 @@ from seewhy.maps.turning import turned_back
 from seewhy.models.model import Attended, Attention, Differentiable, require
 from seewhy.targets.aim import Aim
 
+from .asked_names import layer_names
 from .asked_rows import CLASS, AskedRows, asked_rows
 
 MEAN = "mean"
@@ -49,22 +50,21 @@ def attention(
     or query that does not exist.
     """
     require(model, "gradients", "attention reads the inside of a network", "Try occlusion or rise.", "this model")
-    if isinstance(layer, list | tuple) and not layer:
-        raise BadParameter("The list of layers is empty. Give a name, a list of names, or None for all.")
+    names = layer_names(layer)
     maps: list[Heatmap] = []
     place = 0
     for batch in model.batches(images, True):
         for asked in asked_rows(model, batch, place, query):
-            maps += _batch_maps(asked, layer, head)
+            maps += _batch_maps(asked, names, head)
         place += len(batch.x)
     return Heatmaps(tuple(maps))
 
 
-def _batch_maps(asked: AskedRows, layer: Any, head: Any) -> list[Heatmap]:
+def _batch_maps(asked: AskedRows, names: list[str] | None, head: Any) -> list[Heatmap]:
     start = perf_counter()
     model, batch = asked.model, asked.batch
     attended = asked.attended()
-    chosen = _chosen(asked, attended, layer)
+    chosen = _chosen(asked, attended, names)
     cells = [_cells(model, block, batch.x) for block in chosen]
     shares = [asked.shares(attended, block, placed) for block, placed in zip(chosen, cells, strict=True)]
     target = asked.target()
@@ -101,7 +101,7 @@ def _batch_maps(asked: AskedRows, layer: Any, head: Any) -> list[Heatmap]:
     return maps
 
 
-def _chosen(asked: AskedRows, attended: Attended, layer: Any) -> list[Attention]:
+def _chosen(asked: AskedRows, attended: Attended, names: list[str] | None) -> list[Attention]:
     """The attention blocks of these names, or within the modules of these names; all whose places are known for None; of them
     those that have rows of what was asked.
 
@@ -111,17 +111,17 @@ def _chosen(asked: AskedRows, attended: Attended, layer: Any) -> list[Attention]
     why = {name: reason for name, block in by_name.items() if (reason := asked.why_not(attended, block))}
     left_out = {**attended.left_out, **why}
     suited = {name: block for name, block in by_name.items() if name not in why}
-    if layer is None:
+    if names is None:
         if not suited:
             what = "tokens have a known place in the image" if not why else f"queries are {asked.target().target}"
             raise NotApplicable(f"No attention's {what}: {_listed(left_out)}.")
         return [*suited.values()]
     chosen: dict[str, Attention] = {}
-    for name in [layer] if isinstance(layer, str) else layer:
-        names = [*by_name, *attended.left_out]
-        inside = [each for each in names if _within(each, name)]
+    every = [*by_name, *attended.left_out]
+    for name in names:
+        inside = [each for each in every if _within(each, name)]
         if not inside:
-            raise NoSuchName("attention", name, closest(str(name), names), f"Attention runs in: {', '.join(names)}.")
+            raise NoSuchName("attention", name, closest(name, every), f"Attention runs in: {', '.join(every)}.")
         known = {each: suited[each] for each in inside if each in suited}
         if not known:
             raise NotApplicable(f"{_listed({each: left_out[each] for each in inside})}: there is no map of it to draw.")

@@ -8,16 +8,17 @@ from numpy.typing import NDArray
 
 from seewhy.arguments import known_names
 from seewhy.arrays import Array, numbers
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import BadParameter, NotApplicable, whole_number
 from seewhy.explaining.blank import zero_because
 from seewhy.explaining.case import Case
 from seewhy.images.inputs import Images
 from seewhy.models.model import INSIDES, Differentiable, require
-from seewhy.printable import quoted
 from seewhy.targets.aim import Aim
 from seewhy.targets.group import Group
 from seewhy.targets.parse import as_targets
 from seewhy.targets.target import Class, PerImage, Target, Top, Unit
+
+from .asked_names import layer_name
 
 
 class Ranked(NamedTuple):
@@ -41,8 +42,7 @@ def top_units(
     Source: Selvaraju et al. 2017, Grad-CAM (neuron importance), with contribution for importance.
     """
     require(model, INSIDES, "top_units reads the inside of a network")
-    if count is not None and (not isinstance(count, int) or count < 1):
-        raise BadParameter(f"top_units: count={quoted(count)} is a whole number from 1 on, or None for all units.")
+    count, layer = None if count is None else whole_number(count, "top_units: count", 1), layer_name(layer)
     explained = ranking_target(target, model.labels, "top_units")
     ranked = []
     for batch in model.batches(images):

@@ -13,6 +13,7 @@ from PIL import Image
 from seewhy.arguments import known_names
 from seewhy.arrays import Array, numbers
 from seewhy.errors import BadNetwork, BadParameter, NotApplicable, whole_number
+from seewhy.inside.asked_names import layer_names
 from seewhy.inside.maximizing.adam import Adam
 from seewhy.inside.maximizing.network_input import NetworkInput, network_input
 from seewhy.maps.source import ModelFacts, stored
@@ -86,17 +87,15 @@ def _one(model: Differentiable, photo: Any) -> Any:
 
 
 def _layers(model: Differentiable, layer: Any, x: Array) -> list[str]:
-    if layer is None:
+    named = layer_names(layer)
+    if named is None:
         usual = model.default(x)
         if usual is None:
             raise BadParameter("No layer of this network has space, so none is inverted by default: name one.")
         return [usual[0]]
-    named = [layer] if isinstance(layer, str) else layer
-    if not isinstance(named, list | tuple) or not named or not all(isinstance(each, str) for each in named):
-        raise BadParameter(f"layer={quoted(layer)}: give the name of a layer, a list of names, or None for the usual one.")
     if len(named) > LAYERS:
         raise BadParameter(f"{len(named):,} layers are asked for at once; {LAYERS} are the most.")
-    return [*dict.fromkeys(named)]
+    return named
 
 
 def _distance(model: Differentiable, place: NetworkInput, x: Array, layer: str) -> Distance:

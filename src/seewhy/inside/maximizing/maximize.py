@@ -58,6 +58,12 @@ def maximize(
     _check(parametrisation, steps, rate, batch, views, seed, {"tv": tv, "l2": l2, "blur": blur})
     if photos is not None and parametrisation != "maco":
         raise BadParameter(f"photos= give maco its spectrum; {parametrisation} has none of them.")
+    if transformations is not None and not isinstance(transformations, Transformations):
+        raise BadParameter(
+            f"transformations={quoted(transformations)}: give seewhy.Transformations(...), or None for the usual."
+        )
+    if on_step is not None and not callable(on_step):
+        raise BadParameter(f"on_step={quoted(on_step)} is no function of the step, the images and their objective.")
     model = model.with_flat_layers()
     aim, place = objective_of(objective, model.labels), network_input(model, size, values)
     begin, notes = perf_counter(), list[str]()
