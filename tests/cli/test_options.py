@@ -10,6 +10,7 @@ from seewhy.cli.options import (
     DEEPEST,
     LONGEST,
     SPEC,
+    FilePath,
     GridSize,
     KeyValue,
     Literal,
@@ -28,6 +29,15 @@ from seewhy.cli.options import (
 
 def read(kind: click.ParamType, text: str):
     return kind.convert(text, None, None)
+
+
+def test_a_file_without_a_folder_to_lie_in_is_refused(tmp_path, monkeypatch):
+    assert read(FilePath(), str(tmp_path / "a.png")) == tmp_path / "a.png"
+    with pytest.raises(click.BadParameter, match=r"there is no folder .*no'; make it first"):
+        read(FilePath(), str(tmp_path / "no" / "a.png"))
+    monkeypatch.setattr("os.access", lambda _path, _mode: False)
+    with pytest.raises(click.BadParameter, match="nothing may be written into the folder"):
+        read(FilePath(), str(tmp_path / "a.png"))
 
 
 def test_names_and_values_are_read():

@@ -41,6 +41,21 @@ class FolderPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class FilePath(click.Path):
+    """A file to write: one that has no folder to lie in is refused before anything is computed for it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        path: Any = super().convert(value, param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder {quoted(str(path.parent))}; make it first.", param, ctx)
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            self.fail(f"nothing may be written into the folder {quoted(str(path.parent))}.", param, ctx)
+        return path
+
+
 OUT = click.option(
     "--out",
     "-o",

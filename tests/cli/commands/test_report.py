@@ -111,9 +111,9 @@ def test_misuse_is_one_line(stored, words, said):
     assert said in done.stderr
 
 
-def test_a_page_that_cannot_be_written_is_a_failure(stored, tmp_path):
+def test_a_page_without_a_folder_is_refused(stored, tmp_path):
     done = run(stored, "-o", tmp_path / "no" / "r.html")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "no folder" in done.stderr
 
 

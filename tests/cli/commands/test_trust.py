@@ -46,7 +46,7 @@ def test_what_is_misused_has_exit_code_2(photo):
         (["--method", "gradcam"], "Closest: grad-cam"),
         (["--set", "power=2"], "power"),
         (["--record", "map.png"], "written as .json"),
-        (["--record", "nowhere/map.json"], "there is no folder nowhere"),
+        (["--record", "nowhere/map.json"], "there is no folder 'nowhere'"),
         (["--record", "map.json", "-M", "cam", "-M", "grad-cam"], "2 methods are judged: give one"),
     ):
         done = run(photo, *words)

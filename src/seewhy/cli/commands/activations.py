@@ -11,7 +11,7 @@ import click
 
 from seewhy.cli.failures import about
 from seewhy.cli.filenames import spelled
-from seewhy.cli.options import SPEC, ModelOptions, model_options
+from seewhy.cli.options import SPEC, FilePath, ModelOptions, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.targets import one_target
 
@@ -46,9 +46,7 @@ class ActivationOptions:
 )
 @click.option("--target", "-t", default="top", show_default=True, help="As for explain; one; with --by contribution.")
 @click.option("--channel", "-c", "channels", type=click.IntRange(0), multiple=True, help="Show this one; repeatable.")
-@click.option(
-    "--out", "-o", type=click.Path(path_type=Path, dir_okay=False), help="FILE.png, the sheet, or FILE.npz, all numbers."
-)
+@click.option("--out", "-o", type=FilePath(), help="FILE.png, the sheet, or FILE.npz, all numbers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a layer.")
 def activations(**options: Any) -> None:
     """Draw what a layer emits for a photo: a map for each of its strongest channels, on one scale; numbers as bars.

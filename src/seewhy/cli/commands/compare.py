@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seewhy.cli.failures import Failures, inputs_of
-from seewhy.cli.options import SPEC, ModelOptions, complete_methods, model_options
+from seewhy.cli.options import SPEC, FilePath, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json, say_text
 from seewhy.cli.question_options import RECURSIVE
 from seewhy.cli.targets import one_target
@@ -100,7 +100,7 @@ class CompareOptions:
     "where nothing else is said.",
 )  # fmt: skip
 @click.option(
-    "--out", "-o", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
+    "--out", "-o", metavar="FILE.html", type=FilePath(),
     help="Write all of it, with the pictures behind the numbers, as one page.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from seewhy.cli.options import SPEC, ModelOptions, model_options
+from seewhy.cli.options import SPEC, FilePath, ModelOptions, model_options
 from seewhy.cli.printing import LABEL, printable, say, say_json
 from seewhy.cli.targets import parse_target
 from seewhy.printable import in_percent
@@ -60,7 +60,7 @@ class ConceptOptions:
 @click.option("--every", is_flag=True, help="With --target: use all photos, whatever they are taken for.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
 @click.option(
-    "--out", "-o", metavar="FILE", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
+    "--out", "-o", metavar="FILE", multiple=True, type=FilePath(),
     help="A page (.html), a picture (.png), or all numbers (.npz); repeatable.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

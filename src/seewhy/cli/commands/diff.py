@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seewhy.cli.options import FilePath
 from seewhy.cli.printing import LABEL, printable, say, say_json, say_text
 
 from .doctor import filled
@@ -38,7 +39,7 @@ class DiffOptions:
 @click.argument("run_b", metavar="RUN_B", type=click.Path(path_type=Path))
 @click.option("--method", "-M", help="Whose maps are compared; by default the first of A's that B has, too.")
 @click.option(
-    "--out", "-o", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
+    "--out", "-o", metavar="FILE.html", type=FilePath(),
     help="A page with both maps of the photos that changed most.",
 )  # fmt: skip
 @click.option("--worst", "-n", type=click.IntRange(0, 10**6), default=10, show_default=True, help="How many photos are listed.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.options import COUNT, SPEC, ModelOptions, complete_methods, model_options
+from seewhy.cli.options import COUNT, SPEC, FilePath, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json
 
 from .doctor import filled
@@ -48,7 +48,7 @@ class EmbedOptions:
 @click.argument("data", required=False)
 @model_options
 @click.option(
-    "--out", "-o", "outs", multiple=True, required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--out", "-o", "outs", multiple=True, required=True, type=FilePath(), metavar="FILE",
     help="map.html, a page to look around in; map.png, a picture; map.parquet or .npz, the features; repeatable.",
 )  # fmt: skip
 @click.option("--layer", "-l", help="Where features are read; by default the last layer that still has space.")

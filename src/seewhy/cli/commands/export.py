@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from seewhy.cli.options import SPEC, KeyValue, ModelOptions, complete_methods, model_options
+from seewhy.cli.options import SPEC, FilePath, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.targets import one_target
 
@@ -23,7 +23,7 @@ from seewhy.cli.targets import one_target
     "--target", "-t", default="top", show_default=True, help="top, each image's own class; or a LABEL or INDEX for all."
 )
 @click.option("--set", "settings", type=KeyValue(), multiple=True, help="A parameter of the method: signed=true; repeatable.")
-@click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help="FILE.onnx or FILE.pt2.")
+@click.option("--out", "-o", type=FilePath(), required=True, help="FILE.onnx or FILE.pt2.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def export(
     network: ModelOptions, photos: tuple[str, ...], method: str, layer: str | None, target: str,

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from seewhy.cli.options import SPEC, ModelOptions, model_options
+from seewhy.cli.options import SPEC, FilePath, ModelOptions, model_options
 from seewhy.cli.printing import say, say_json
 
 
@@ -37,9 +37,7 @@ class FilterOptions:
 @click.option("--unit", "-u", "units", type=click.IntRange(0), multiple=True, help="Show this one; repeatable.")
 @click.option("--samples", type=click.IntRange(1), default=4, show_default=True, help="Images that fields are averaged over.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise.")
-@click.option(
-    "--out", "-o", type=click.Path(path_type=Path, dir_okay=False), help="FILE.png, the sheet, or FILE.npz, the numbers."
-)
+@click.option("--out", "-o", type=FilePath(), help="FILE.png, the sheet, or FILE.npz, the numbers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def filters(**options: Any) -> None:
     """Draw the filters of LAYER: kernels in colour where they read the image, by default those of the first convolution; of a

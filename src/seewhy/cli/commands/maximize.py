@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from seewhy.cli.failures import left_out
-from seewhy.cli.options import SPEC, ModelOptions, literal, model_options
+from seewhy.cli.options import SPEC, FilePath, ModelOptions, literal, model_options
 from seewhy.cli.printing import say, say_json
 
 NONE = "none"
@@ -20,9 +20,7 @@ NONE = "none"
 @SPEC
 @click.argument("objective")
 @model_options
-@click.option(
-    "--out", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".png, or all numbers as .npz."
-)
+@click.option("--out", "-o", type=FilePath(), required=True, help=".png, or all numbers as .npz.")
 @click.option(
     "--as",
     "parametrisation",
@@ -46,7 +44,7 @@ NONE = "none"
 @click.option("--blur", type=float, default=0, help="Weight of the squared distance from the blurred image.")
 @click.option("--transparent", is_flag=True, help="Places that hardly mattered can be looked through.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--preview", type=click.Path(path_type=Path, dir_okay=False), help="A .png that is written anew while it works.")
+@click.option("--preview", type=FilePath(), help="A .png that is written anew while it works.")
 @click.option("--every", type=click.IntRange(1), default=16, show_default=True, help="Steps between previews.")
 @click.option("--beside", metavar="DATA", help="Photos, of which those that excite the same most are drawn beside the image.")
 @click.option("--count", type=click.IntRange(1, 1000), default=5, show_default=True, help="Of --beside: how many photos.")
@@ -72,8 +70,6 @@ def maximize(network: ModelOptions, objective: str, out: Path, **options: Any) -
     for file, kinds in ((out, (".png", ".npz")), (preview, (".png",))):
         if file is not None and file.suffix.lower() not in kinds:
             raise BadParameter(f"{file} is none of {', '.join(kinds)}: name such a file.")
-        if file is not None and not file.parent.is_dir():
-            raise BadParameter(f"There is no folder {file.parent}: make it first.")
     transform, every = options.pop("transform"), options.pop("every")
     looks = Transformations(jitter=0, scale=(1, 1), rotate=0) if transform == NONE else None
     size, values = (None if text is None else literal(text) for text in (options.pop("size"), options.pop("values")))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seewhy.cli.options import COUNT
+from seewhy.cli.options import COUNT, FilePath
 from seewhy.cli.printing import say, say_json
 
 from .listing import table
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 @click.option("--count", "-n", type=COUNT, default=10, show_default=True, help="How many.")
 @click.option("--metric", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True, help="Of vectors.")
 @click.option("--weighted-by", metavar="METHOD", help="Of a run: by what it looked at, by this one of its methods.")
-@click.option(
-    "--out", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="The photos side by side."
-)
+@click.option("--out", "-o", type=FilePath(), metavar="FILE.png", help="The photos side by side.")
 @click.option("--trust", is_flag=True, help="For another photo, let code of a person's own model file run.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def neighbours(

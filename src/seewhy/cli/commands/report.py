@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seewhy.cli.options import FilePath
 from seewhy.cli.printing import say, say_json
 
 from .doctor import filled
@@ -33,7 +34,7 @@ class ReportOptions:
 @click.command()
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
-    "--out", "-o", metavar="FILE.html", type=click.Path(path_type=Path, dir_okay=False),
+    "--out", "-o", metavar="FILE.html", type=FilePath(),
     help="The page; of runs of more than 500 photos further ones go into a folder beside it.",
 )  # fmt: skip
 @click.option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seewhy.cli.failures import Failures, inputs_of
-from seewhy.cli.options import COUNT, SPEC, KeyValue, ModelOptions, complete_methods, model_options
+from seewhy.cli.options import COUNT, SPEC, FilePath, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.question import configured
 from seewhy.cli.question_options import RECURSIVE
@@ -60,7 +60,7 @@ class SanityOptions:
 @click.option("--target", "-t", default="top", show_default=True, help="As for explain; one.")
 @click.option("--layer", "-l", help="By default the last that still has space.")
 @click.option(
-    "--out", "-o", metavar="FILE.png", type=click.Path(path_type=Path, dir_okay=False),
+    "--out", "-o", metavar="FILE.png", type=FilePath(),
     help="Write the maps of the first photo at each stage as one picture.",
 )  # fmt: skip
 @RECURSIVE

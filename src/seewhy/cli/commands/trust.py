@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seewhy.cli.failures import Failures, about
-from seewhy.cli.options import SPEC, KeyValue, ModelOptions, complete_methods, model_options
+from seewhy.cli.options import SPEC, FilePath, KeyValue, ModelOptions, complete_methods, model_options
 from seewhy.cli.printing import say, say_json
 from seewhy.cli.question import configured
 from seewhy.cli.targets import one_target
@@ -55,7 +55,7 @@ class TrustOptions:
 @click.option("--check", "checks", type=click.Choice(CHECKS), multiple=True, help="Repeatable; by default all.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
 @click.option(
-    "--record", metavar="FILE.json", type=click.Path(path_type=Path, dir_okay=False),
+    "--record", metavar="FILE.json", type=FilePath(),
     help="Write the evidence record of the map and its checks, of one method; `seewhy verify` takes it.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a method.")
@@ -107,8 +107,6 @@ def check_record(options: TrustOptions) -> None:
         return
     if options.record.suffix.lower() != ".json":
         raise BadParameter(f"--record {options.record}: the record is written as .json.")
-    if not options.record.parent.is_dir():
-        raise BadParameter(f"--record {options.record}: there is no folder {options.record.parent}; make it first.")
     if len(options.methods) > 1:
         raise BadParameter(f"--record holds one map, and {len(options.methods)} methods are judged: give one.")
 
