@@ -35,6 +35,27 @@ def test_of_two_convolutions_it_is_their_kernels_convolved():
     np.testing.assert_allclose(found.strength, np.sqrt((found.mean**2).sum(1)), rtol=1e-10)  # every image has this gradient
 
 
+class TwoSizes(nn.Module):
+    """One activation that runs on 8x8 cells of four channels, then on 4x4 of six, as those of a residual network do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 6, 3, stride=2, padding=1)
+        self.act, self.head = nn.Softplus(), nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.act(self.second(self.act(self.first(x)))).mean((2, 3)))
+
+
+def test_of_a_layer_that_runs_several_times_the_last_run_counts():
+    torch.manual_seed(0)
+    model, images = seewhy.wrap(TwoSizes().eval()), [*DRAW.standard_normal((1, 3, 8, 8)).astype(np.float32)]
+    found, last = (effective_fields(model, layer, None, images, 9) for layer in ("act", "act#2"))
+    assert (found.units, found.at) == ((0, 1, 2, 3, 4, 5), (2, 2))
+    assert np.array_equal(found.mean, last.mean)
+    assert effective_fields(model, "act#1", None, images, 9).at == (4, 4)
+
+
 @pytest.mark.parametrize("last", [0, 2])
 def test_ctrl_c_leaves_the_mean_of_the_images_until_then(last):
     """Asked for during the last image it changes nothing."""

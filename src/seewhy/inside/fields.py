@@ -85,7 +85,7 @@ def effective_fields(
 
 
 def _grid(model: Differentiable, layer: str, x: NDArray[Any]) -> tuple[int, ...]:
-    (emitted,) = [*model.with_flat_layers().activations(x, [layer])[0].values()][:1]
+    emitted = [*model.with_flat_layers().activations(x, [layer])[0].values()][-1]  # of several runs the last, as `upto` has it
     return tuple(emitted.shape[1:])
 
 

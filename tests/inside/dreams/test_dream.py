@@ -94,6 +94,28 @@ def test_by_default_nothing_is_dreamt_of_that_cannot_grow(photo: Image.Image) ->
     assert str(dreamt_of(model.with_flat_layers(), None)) == "layer:last"
 
 
+class Twice(nn.Module):
+    """A convolution that runs on what it emitted, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(self.conv(x)).mean((2, 3))
+
+
+def test_of_a_layer_that_runs_several_times_the_last_run_is_dreamt_of(photo: Image.Image) -> None:
+    torch.manual_seed(0)
+    model = seewhy.wrap(Twice().eval(), prepare=FIT)
+    usual, last, first = (dream(model, photo, what, octaves=1, steps=3) for what in (None, "conv#2", "conv#1"))
+    assert (usual.objective, last.objective, first.objective) == ("layer:conv#2", "layer:conv#2", "layer:conv#1")
+    assert np.array_equal(usual.values, last.values)
+    assert not np.array_equal(usual.values, first.values)
+    with pytest.raises(BadParameter, match="Say which run is meant: conv#1, conv#2"):
+        dream(model, photo, "conv")
+
+
 def test_a_network_of_one_size_dreams_by_tiles(photo: Image.Image) -> None:
     """Of a linear one on 16x16 pixels each tile has its weights as gradient."""
     torch.manual_seed(0)

@@ -89,7 +89,7 @@ def dreamt_of(model: Differentiable, what: Any) -> WeightedSum:
     """What a dream is of: a layer's name is all that the layer emits, and a unit of which no cell was named counts in all."""
     if what is None:
         what = WholeLayer(_usual(model))
-    if isinstance(what, str) and what in model.layers():
+    if isinstance(what, str) and what.partition("#")[0] in model.layers():  # act#2: its second run
         what = WholeLayer(what)
     terms = []
     for weight, term in objective_of(what, model.labels).terms:
@@ -106,7 +106,7 @@ def _usual(model: Differentiable) -> str:
     """
     spread = {name: row for name, row in model.layers().items() if len(row.shape) == 3 and min(row.shape[1:]) > 1}
     layers = [
-        name
+        name if row.calls == 1 else f"{name}#{row.sees[-1]}"
         for name, row in spread.items()
         if row.connected and computes(row.kind) and not any(kind in row.kind for kind in EVENED)
     ]
