@@ -135,6 +135,7 @@ def test_the_network_is_left_as_it_was():
         ({"seed": -1}, seewhy.BadParameter, "seed is a whole number from 0 on, not -1"),
         ({"layer": ["0"]}, seewhy.BadParameter, "one layer is asked for"),
         ({"units": 3}, seewhy.BadParameter, "units=3: it is no list of numbers"),
+        ({"layer": "input"}, seewhy.NotApplicable, "the image itself, which has no filters"),
         ({"units": [4]}, seewhy.BadParameter, "no filter 4; 0 has filters 0 to 3"),
         ({"units": []}, seewhy.BadParameter, "the list is empty"),
     ],

@@ -13,7 +13,7 @@ from seewhy.errors import BadNetwork, BadParameter, NotApplicable, whole_number
 from seewhy.images.inputs import Images
 from seewhy.maps.source import ModelFacts
 from seewhy.models.kernels import Kernels
-from seewhy.models.model import Differentiable, require
+from seewhy.models.model import INPUT, Differentiable, require
 from seewhy.prepare.batch import blank
 from seewhy.prepare.clip_fit import ClipFit
 from seewhy.prepare.fit import Fit
@@ -98,6 +98,8 @@ def _photos(model: Differentiable, photos: Images, notes: list[str]) -> Iterator
 
 def _kernels(model: Differentiable, layer: str | None, x: NDArray[Any], notes: list[str]) -> tuple[str, Kernels | None]:
     """The layer and its kernels, if it has any; of no layer the first convolution that reads the image."""
+    if layer == INPUT:
+        raise NotApplicable("The input is the image itself, which has no filters. Name a layer: `seewhy layers` lists them.")
     if layer is not None:
         try:
             return layer, model.kernels(layer, x)

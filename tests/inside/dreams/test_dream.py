@@ -164,6 +164,8 @@ def test_what_cannot_be_dreamt_is_advice(small: Any, photo: Image.Image) -> None
         dream(small, [photo, photo])
     with pytest.raises(NoSuchName, match="Closest: act"):
         dream(small, photo, "layer:act9", steps=1)
+    with pytest.raises(NoSuchName, match=r"No layer or class 'act9'. Closest: act2, act1. model.layers\(\) has"):
+        dream(small, photo, "act9", steps=1)
     unprepared: Any = seewhy.wrap(networks.pooled())
     with pytest.raises(NotApplicable, match=r"wrap\(network, prepare="):
         dream(unprepared, photo)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seewhy.arguments import known_names
-from seewhy.errors import BadNetwork, BadParameter, NotApplicable, whole_number
+from seewhy.errors import BadNetwork, BadParameter, NoSuchName, NotApplicable, closest, whole_number
 from seewhy.images.photo import Photo, read
 from seewhy.inside.maximizing.network_input import NetworkInput, network_input
 from seewhy.inside.maximizing.objectives import layers_of, objective_of
@@ -91,8 +91,16 @@ def dreamt_of(model: Differentiable, what: Any) -> WeightedSum:
         what = WholeLayer(_usual(model))
     if isinstance(what, str) and what.partition("#")[0] in model.layers():  # act#2: its second run
         what = WholeLayer(what)
+    try:
+        asked = objective_of(what, model.labels)
+    except (NoSuchName, BadParameter):
+        near = closest(what, [*model.layers()]) if isinstance(what, str) else []
+        if not near:
+            raise
+        there, typed = "model.layers() has the layers, model.labels the classes.", "All: `seewhy layers`, `seewhy labels`."
+        raise NoSuchName("layer or class", what, near, there, typed) from None
     terms = []
-    for weight, term in objective_of(what, model.labels).terms:
+    for weight, term in asked.terms:
         if isinstance(term, Diversity):
             raise BadParameter(f"{term} compares several images, and a dream is one: leave it out.")
         terms.append((weight, Unit(term.layer, term.channel, "sum") if isinstance(term, Unit) and term.at == "max" else term))
