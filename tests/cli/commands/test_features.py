@@ -54,3 +54,6 @@ def test_what_the_file_does_not_say_is_one_line(world):
     done = CliRunner().invoke(main, ["features", "demo/honest", "cat.png", "-a", "sae.safetensors"])
     assert done.exit_code == 2
     assert "Give --kind relu, topk (with --k) or jumprelu." in done.output
+    done = CliRunner().invoke(main, ["features", "demo/honest", "cat.png", "-a", "sae.safetensors", "--kind", "topk"])
+    assert done.exit_code == 2
+    assert "how many features a place has. Give --k." in done.output

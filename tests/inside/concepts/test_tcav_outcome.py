@@ -1,6 +1,7 @@
 """The record of TCAV: told in words, as JSON, and saved."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,3 +46,13 @@ def test_a_record_is_saved_as_a_picture_as_facts_and_as_vectors(tmp_path):
         assert arrays["bias of pattern at mix"] == vector.bias
     with pytest.raises(BadParameter, match=r"\.png, \.json or \.npz"):
         tcav.save(tmp_path / "tcav.txt")
+
+
+def test_a_concept_whose_name_is_no_text_is_saved_too(tmp_path):
+    tcav = found()
+    ((_, layer), vector), *_ = tcav.vectors.items()
+    odd = replace(tcav, scores=(replace(tcav.scores[0], concept="caf\udce9"),), vectors={("caf\udce9", layer): vector})
+    for ending in ("png", "json"):
+        assert odd.save(tmp_path / f"odd.{ending}").stat().st_size > 0
+    with np.load(odd.save(tmp_path / "odd.npz")) as arrays:
+        np.testing.assert_array_equal(arrays[rf"caf\udce9 at {layer}"], vector.weights)

@@ -176,7 +176,8 @@ def _k(given: Any, settings: Mapping[str, Any], arrays: Arrays, features: int, f
     )
     k = next((each for each in said if each is not None), None)
     if k is None:
-        raise BadParameter(f"Nothing at {file} says how many features a place has. Give k=.")
+        what = f"Nothing at {file} says how many features a place has."
+        raise BadParameter(f"{what} Give k=.", typed=f"{what} Give --k.")
     number = np.asarray(k).ravel()
     return whole_number(int(number[0]) if given is None and len(number) == 1 else k, "k", 1, features)
 

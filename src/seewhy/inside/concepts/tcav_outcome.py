@@ -175,8 +175,13 @@ class Tcav:
             elif ending == ".json":
                 beside.write_text(self.to_json() + "\n", "utf-8")
             else:
-                named = {f"{concept} at {layer}": vector for (concept, layer), vector in self.vectors.items()}
+                named = {_member(f"{concept} at {layer}"): vector for (concept, layer), vector in self.vectors.items()}
                 biases = {f"bias of {name}": np.array(vector.bias) for name, vector in named.items()}
                 with beside.open("wb") as stream:
                     np.savez(stream, **{name: vector.weights for name, vector in named.items()}, **biases)  # type: ignore[arg-type]
         return path
+
+
+def _member(name: str) -> str:
+    """A name that an archive can have: bytes of it that are no UTF-8, as Python keeps them, are written by their numbers."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
