@@ -60,3 +60,9 @@ def test_a_direction_is_read_from_its_file(tmp_path):
 def test_what_makes_no_sense_is_said(text):
     with pytest.raises(BadParameter):
         parsed(text, None)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "3*", "unit:conv:3 + ", "unit:conv:3 + 2*", "layer:conv -  "])
+def test_a_sum_that_lacks_a_term_says_so(text):
+    with pytest.raises(BadParameter, match="lacks a term"):
+        parsed(text, ["bird", "boat"])

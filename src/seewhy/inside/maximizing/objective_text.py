@@ -33,8 +33,10 @@ def parsed(text: str, labels: Labels) -> Any:
     terms = []
     for sign, term in _terms(text):
         weight = WEIGHT.match(term)
-        factor = float(weight[1]) if weight else 1.0
-        terms.append((factor * sign, _term(term[weight.end() :] if weight else term, labels)))
+        factor, rest = float(weight[1]) if weight else 1.0, term[weight.end() :] if weight else term
+        if not rest.strip():
+            raise BadParameter(f"{quoted(text)} lacks a term: give a class, unit:LAYER:CHANNEL, or a sum, '2*unit:conv:3 + 1'.")
+        terms.append((factor * sign, _term(rest, labels)))
     return terms[0][1] if len(terms) == 1 and terms[0][0] == 1 else WeightedSum(tuple(terms))
 
 
