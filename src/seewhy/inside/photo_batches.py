@@ -41,6 +41,10 @@ class PhotoBatch(NamedTuple):
     batch: Batch
     numbers: tuple[int, ...]
 
+    def singles(self) -> list["PhotoBatch"]:
+        """Each of its photos as a batch of its own."""
+        return [PhotoBatch(self.batch.part(i, i + 1), (number,)) for i, number in enumerate(self.numbers)]
+
 
 @dataclass(frozen=True, eq=False)
 class PhotoSet:

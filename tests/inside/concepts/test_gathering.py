@@ -129,3 +129,10 @@ def test_a_photo_without_finite_numbers_ends_nothing():
     assert [photo.number for photo in found.photos] == [1, 2, 3, 5, 6]
     assert [(left.number, left.name) for left in found.broken] == [(0, "image 0"), (4, "image 4")]
     assert "odd makes numbers that are not finite" in str(found.broken[0].error)
+
+
+def test_a_photo_whose_scores_are_no_numbers_ends_nothing():
+    found = gathered(odd_numbers.model(scores=True), odd_numbers.images(7, dark=(0, 4)), layer="odd")
+    assert [photo.number for photo in found.photos] == [1, 2, 3, 5, 6]
+    assert [(left.number, left.name) for left in found.broken] == [(0, "image 0"), (4, "image 4")]
+    assert "hold NaN" in str(found.broken[0].error)

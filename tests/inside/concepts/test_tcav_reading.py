@@ -91,3 +91,13 @@ def test_images_without_finite_numbers_are_told_and_the_others_stay():
     assert (len(some.names), [left.place for left in some.failed]) == (5, [2])
     with pytest.raises(NotApplicable, match=r"none of the them can be used\. The first: image 0: odd makes"):
         examples_of(net, odd_numbers.images(2, dark=(0, 1)), ["odd"], False, "them")
+
+
+def test_photos_whose_scores_are_no_numbers_are_told_and_the_others_stay():
+    net, x = odd_numbers.model(scores=True), odd_numbers.images(6, dark=(2,))
+    at = {"odd": np.random.default_rng(0).normal(size=(4, 6))}
+    some, whole = (slopes_of(net, each, Class(0), ["odd"], False, at) for each in (x, x[[0, 1, 3, 4, 5]]))
+    np.testing.assert_allclose(some.products["odd"], whole.products["odd"], rtol=1e-5, atol=1e-8)
+    assert (some.names[2], [(left.place, left.name) for left in some.failed]) == ("image 3", [(2, "image 2")])
+    with pytest.raises(NotApplicable, match="none of the 2 photos can be used"):
+        slopes_of(net, odd_numbers.images(2, dark=(0, 1)), Class(0), ["odd"], False, at)

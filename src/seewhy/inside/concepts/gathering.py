@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seewhy.arrays import Floats, numbers
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import BadParameter, NotApplicable, NotFinite
 from seewhy.explaining.case import Case
 from seewhy.images.photo import Photo
 from seewhy.images.places import Cells, Extent, Turned
@@ -17,6 +17,7 @@ from seewhy.models.model import Answer, Differentiable
 from seewhy.photo_sets.items import Listing
 from seewhy.pictures.thumbnails import Thumbnail
 from seewhy.prepare.batch import Batch
+from seewhy.printable import printable
 from seewhy.progress import shown, stop_asked
 from seewhy.targets.target import Top
 
@@ -142,8 +143,11 @@ class Gathering:
         """Those of a batch that are taken for the classes; broken are those of which the layer makes no numbers."""
         batch, model = each.batch, self.model.beside(place, len(each.batch.x))
         answer = model.answer(batch.x)
-        taken = taken_for(answer)
-        kept = [i for i in range(len(taken)) if any(asked.tells(int(taken[i])) for asked in self.asked)]
+        taken, known = taken_for(answer), np.all(answer.scores < np.inf, axis=1)  # of NaN it is False, too
+        for i in np.flatnonzero(~known).tolist():
+            error = NotFinite(f"{printable(batch.names[i], 200)}: its scores hold NaN or infinity.")
+            yield BrokenPhoto(order(each.numbers[i]), batch.names[i], error)
+        kept = [i for i in range(len(taken)) if known[i] and any(asked.tells(int(taken[i])) for asked in self.asked)]
         if not kept:
             return
         if self.layer is None:

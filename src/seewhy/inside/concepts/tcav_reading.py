@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.arrays import Array, numbers
-from seewhy.errors import BadParameter, NotApplicable
+from seewhy.errors import BadParameter, NotApplicable, NotFinite
 from seewhy.explaining.blank import zero_because
 from seewhy.explaining.case import Case
 from seewhy.images.digest import image_sha256
@@ -120,6 +120,27 @@ def examples_of(
     return Examples([*once], at, shapes, len(rows) - len(once), failed), names
 
 
+def _traced(
+    model: Differentiable, each: PhotoBatch | BrokenPhoto, target: Any, layers: Sequence[str]
+) -> Iterator[tuple[PhotoBatch, Case] | BrokenPhoto]:
+    """The pass over a batch; where scores are no numbers, over each photo by itself, of which some are broken."""
+    if isinstance(each, BrokenPhoto):
+        yield each
+        return
+    x = each.batch.x
+    case = Case(model.beside(each.numbers[0], len(x)).with_flat_layers(), x, [target], layers)
+    try:
+        _ = case.trace
+    except NotFinite as error:
+        if len(x) == 1:
+            yield BrokenPhoto(each.numbers[0], each.batch.names[0], error)
+            return
+        for single in each.singles():
+            yield from _traced(model, single, target, layers)
+    else:
+        yield each, case
+
+
 def _finite(each: PhotoBatch, at: Sequence[tuple[str, NDArray[Any]]], failed: list[Failed]) -> list[int]:
     """Which images of a batch have finite numbers at all layers; the others go to `failed`."""
     good = list[int]()
@@ -143,14 +164,14 @@ def slopes_of(
     products: dict[str, list[NDArray[np.float64]]] = {layer: [] for layer in layers}
     sizes: dict[str, list[NDArray[np.float64]]] = {layer: [] for layer in layers}
     why, names, failed, sure = dict[str, str](), list[str](), list[Failed](), 0
-    for each in batches(model, photos, "photos", whole=True):
+    read = (found for each in batches(model, photos, "photos", whole=True) for found in _traced(model, each, target, layers))
+    for found in read:
         if stop_asked():
             break
-        if isinstance(each, BrokenPhoto):
-            failed.append(Failed(each.number, each.name, each.error))
+        if isinstance(found, BrokenPhoto):
+            failed.append(Failed(found.number, found.name, found.error))
             continue
-        x = each.batch.x
-        case = Case(model.beside(each.numbers[0], len(x)).with_flat_layers(), x, [target], layers)
+        each, case = found
         gradients = {layer: numbers(case.trace.evidence[layer].g[0]) for layer in layers}
         emitted = [(layer, numbers(case.trace.evidence[layer].a)) for layer in layers]
         good = _finite(each, [*gradients.items(), *emitted], failed)
