@@ -110,7 +110,9 @@ def _weights(at: Floats, cells: int, width: float) -> Floats:
 
 def _gaussian(side: int, sigma: float) -> Floats:
     reach = np.arange(-3 * side, 4 * side)
-    bell = np.exp(-((np.arange(side)[:, None] - reach) ** 2) / (2 * (sigma * side) ** 2))
+    width = max(sigma * side, np.finfo(float).tiny)  # of a bell narrower than numbers go only its own place is left
+    with np.errstate(over="ignore"):
+        bell = np.exp(-(((np.arange(side)[:, None] - reach) / width) ** 2) / 2)
     rows = np.zeros((side, side))
     for column, place in enumerate(reach.clip(0, side - 1)):
         rows[:, place] += bell[:, column]
