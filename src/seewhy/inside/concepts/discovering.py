@@ -42,7 +42,8 @@ def concepts(
     count: of concepts.  crops: None factorises the cells of the photos (deep feature factorization); a share of each side such
         as 0.3 the means over crops of that size, enlarged, which overlap and cover the photo (CRAFT).
     samples: rows of the design of Sobol indices, each of (count + 2) passes of what lies behind the layer, for each photo.
-    most: photos that are used, drawn from a larger set of files, the first of images in memory.  every: all photos count, whatever they are taken for.
+    most: photos that are used, drawn from a larger set of files, the first of images in memory.
+    every: all photos count, whatever they are taken for.
     Raises NotApplicable where fewer than 5 photos are taken for the class, where the layer is zero on all photos or no score
     rests on it; BadParameter; NeedsGradients of a model without layers; MissingExtra without scikit-learn.
     Source: Collins, Achanta & Süsstrunk 2018, Deep Feature Factorization for Concept Discovery; Fel et al. 2023, CRAFT: Concept
