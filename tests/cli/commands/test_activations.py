@@ -1,6 +1,7 @@
 """`seewhy activations` writes a sheet for each layer."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 from click.testing import CliRunner
@@ -8,6 +9,7 @@ from PIL import Image
 
 import seewhy
 from seewhy.cli import app as command
+from seewhy.cli.commands.activations import _paths
 
 
 def test_a_sheet_for_each_layer_and_the_numbers_as_json(noise, tmp_path):
@@ -23,6 +25,12 @@ def test_a_sheet_for_each_layer_and_the_numbers_as_json(noise, tmp_path):
         assert [row["channel"] for row in said["shown"]] == [row.channel for row in each.channels]
         np.testing.assert_allclose([row["peak"] for row in said["shown"]], [row.peak for row in each.channels], rtol=1e-5)
         assert np.array_equal(np.asarray(Image.open(tmp_path / name)), np.asarray(each.picture()))
+
+
+def test_layers_that_are_spelled_alike_have_files_of_their_own():
+    paths = _paths(Path("x/a.png"), ["a.b", "a-b", "a.b.2", "a b", "c"])
+    assert [path.name for path in paths] == ["a.a-b.png", "a.a-b-2.png", "a.a-b-2-2.png", "a.a-b-3.png", "a.c.png"]
+    assert {path.parent for path in paths} == {Path("x")}
 
 
 def test_misuse_is_one_line(noise, tmp_path):

@@ -3,7 +3,9 @@
 What is imported inside functions is imported when the command runs, so that `--help` is quick.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +72,10 @@ def _run(given: ActivationOptions) -> None:
     target = one_target(given.target, model.labels, "channels are ranked for one")
     about(given.photo)
     found = ask(model, given.photo, [*given.layers] or None, given.count, given.by, target, [*given.channels] or None)
-    for sheet in found:
-        path = given.out
-        if path is not None and len(found) > 1:
-            path = path.with_name(f"{path.stem}.{spelled(sheet.layer)}{path.suffix}")
+    paths: list[Path | None] = [given.out] * len(found)
+    if given.out is not None and len(found) > 1:
+        paths = [*_paths(given.out, [each.layer for each in found])]
+    for sheet, path in zip(found, paths, strict=True):
         if path is not None:
             sheet.save(path)
         if given.as_json:
@@ -82,3 +84,12 @@ def _run(given: ActivationOptions) -> None:
         say(f"{sheet.title}  -> {path}")
         for warning in sheet.source.warnings:
             say(f"  ! {warning}")
+
+
+def _paths(out: Path, layers: Sequence[str]) -> list[Path]:
+    """A file for each layer, named by it; where it is spelled as another one, such as a-b as a.b, with a number behind."""
+    paths = list[Path]()
+    for layer in layers:
+        names = (f"{out.stem}.{spelled(layer)}{f'-{n}' if n else ''}{out.suffix}" for n in chain([0], count(2)))
+        paths.append(next(path for name in names if (path := out.with_name(name)) not in paths))
+    return paths
